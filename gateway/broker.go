@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"troupe/partitions"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// Broker is what the gateway needs from the rest of the broker; actors.Router implements it.
+//
+// No method blocks. Each takes a completion that is called exactly once, on any goroutine, possibly before the method
+// returns; a completion must not block. The Request numbers inside requests are the implementation's: callers leave them 0.
+type Broker interface {
+	// Catalog returns the newest state this broker has applied; it is immutable.
+	Catalog() *catalog.State
+	// Cluster describes the cluster as this broker sees it.
+	Cluster() partitions.ClusterView
+	// Now returns the broker's clock, against which Fetch.Until is measured.
+	Now() id.Timestamp
+
+	// CreateTopic, DeleteTopic and InitProducer are proposed to the catalog; the completion comes from their apply, when
+	// this broker's own Catalog() shows the change. Errors: catalog's and partitions' sentinels, wrapped.
+	CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error))
+	DeleteTopic(topic id.TopicID, done func(error))
+	InitProducer(done func(id.Producer, int16, error))
+
+	// Produce, Fetch, ListOffsets and Describe go to a partition's leader. Errors stand in the answers.
+	Produce(p id.Partition, r partitions.Produce, done func(partitions.ProduceAnswer))
+	// Fetch returns a function that gives up the wait of a parked fetch: the completion then comes at once with what there
+	// is. It may be called at any time, repeatedly.
+	Fetch(p id.Partition, r partitions.Fetch, done func(partitions.FetchAnswer)) (giveUp func())
+	ListOffsets(p id.Partition, r partitions.ListOffsets, done func(partitions.OffsetAnswer))
+	Describe(p id.Partition, done func(partitions.Status))
+}

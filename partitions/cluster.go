@@ -1,0 +1,20 @@
+package partitions
+
+import "troupe/partitions/id"
+
+// ClusterView is a cluster as one broker sees it.
+type ClusterView struct {
+	Cluster id.Cluster
+	Self    id.Node
+	Nodes   []NodeView // ordered by node
+}
+
+// NodeView is one broker of a cluster.
+type NodeView struct {
+	Node    id.Node
+	Gateway string // host:port where clients reach it
+	Version string
+	Alive   bool
+	// Problems are sentences for an operator: replicas quarantined, stopped, a disk below its reserve.
+	Problems []string
+}
