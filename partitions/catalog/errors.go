@@ -1,0 +1,17 @@
+package catalog
+
+import "errors"
+
+// What a command can be refused for, at apply. The command changed nothing: not done. A topic that is not there is
+// partitions.ErrUnknownTopic.
+var (
+	// ErrTopicExists: a topic of that name is there already.
+	ErrTopicExists = errors.New("catalog: topic exists")
+	// ErrInvalidName: a topic's name must match [a-zA-Z0-9._-]{1,249}, must not be "." or "..", and may begin with "__"
+	// only inside the broker.
+	ErrInvalidName = errors.New("catalog: invalid topic name")
+	// ErrInvalidSetting: the setting is unknown, its effect is not built yet, or its value is outside its range.
+	ErrInvalidSetting = errors.New("catalog: invalid setting")
+	// ErrInvalidPartitions: the number of partitions is below 1 or above the limit.
+	ErrInvalidPartitions = errors.New("catalog: invalid number of partitions")
+)
