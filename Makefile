@@ -1,0 +1,68 @@
+# Troupe. `make` alone lists the targets: the text after ## is what it prints.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+SEEDS    ?= 500
+FUZZTIME ?= 20s
+BENCH    ?= .
+
+.DEFAULT_GOAL := help
+.PHONY: help build run demo test check rest race lint sim bench fuzz fmt tools clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/troupe and bin/troupe-sim
+	@mkdir -p bin
+	go build -o bin/ ./cmd/troupe ./cmd/troupe-sim
+
+run: build ## the demo, then the broker stays up until Ctrl-C with a list of things to try
+	@bin/troupe demo --keep
+
+demo: build ## a real web-server log in and out, with kill -9 on the way; exits 0 when nothing was lost
+	@bin/troupe demo
+
+test: ## unit tests, text stories, the README's commands and a short simulation
+	go test -timeout 8m ./...
+
+check: test rest ## everything a change must pass: test, race, gofmt, vet, staticcheck, tidy, fuzz seeds
+
+# What check does beyond test; .ci/run calls the two one after the other.
+rest: lint race
+
+# -short: the race detector is about ten times slower, and every interleaving it looks for occurs in the short forms.
+race:
+	go test -race -short -timeout 15m ./...
+
+lint: tools
+	@unformatted=$$(gofmt -l actors cmd gateway membership partitions simulation wal); \
+	  if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	bin/staticcheck ./...
+	go mod tidy -diff
+	go test -run '^Fuzz' ./...
+
+sim: build ## run SEEDS=500 seeds of the simulator
+	bin/troupe-sim --seeds $(SEEDS)
+
+bench: ## run the Go benchmarks with allocations; BENCH=regexp chooses
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## run every fuzz test for FUZZTIME=20s
+	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+	  for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
+	    echo "$$(dirname "$$file") $$name"; \
+	    go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	  done; \
+	done
+
+fmt: ## format the code
+	gofmt -w actors cmd gateway membership partitions simulation wal
+
+# The linter is installed by its exact version into bin/, so that two machines never disagree and go.mod does not carry it.
+tools:
+	@mkdir -p bin
+	@GOBIN=$(CURDIR)/bin go install $(STATICCHECK)
+
+clean: ## remove what was built
+	rm -rf bin
