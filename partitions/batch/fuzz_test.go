@@ -1,0 +1,58 @@
+package batch
+
+import (
+	"encoding/binary"
+	"testing"
+)
+
+const fuzzLimit = 64 << 10
+
+func seeds(f *testing.F) {
+	for _, c := range codecs {
+		f.Add(build(f, c, samples()[:5]))
+	}
+	f.Add(raw(Snappy, 1, xerial))
+	f.Add([]byte{})
+}
+
+func FuzzParseHeader(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := ParseHeader(b)
+		if err == nil && (h.Size() > len(b) || h.Size() < HeaderSize || h.NextOffset() == h.BaseOffset) {
+			t.Fatalf("%d bytes: header %+v", len(b), h)
+		}
+	})
+}
+
+// What Validate accepts, Decode reads, and gives as many records as the header says.
+func FuzzValidate(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) >= HeaderSize { // let the fuzzer past the checksum
+			binary.BigEndian.PutUint32(b[atCRC:], checksum(b))
+		}
+		h, err := Validate(b, fuzzLimit, fuzzLimit)
+		if err != nil {
+			return
+		}
+		rs, err := Decode(nil, b, fuzzLimit)
+		if err != nil || len(rs) != int(h.Records) || rs[len(rs)-1].Offset+1 != h.NextOffset() {
+			t.Fatalf("accepted, then decoded to %d records: %v", len(rs), err)
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if h, err := ParseHeader(b); err == nil {
+			binary.BigEndian.PutUint32(b[atCRC:], checksum(b[:h.Size()]))
+		}
+		kept := []Record{{Offset: 7}}
+		rs, err := Decode(kept, b, fuzzLimit)
+		if rs[0].Offset != 7 || (err != nil && len(rs) != 1) {
+			t.Fatalf("%d records and %v", len(rs), err)
+		}
+	})
+}
