@@ -1,13 +1,47 @@
 package catalog
 
-import "troupe/partitions/id"
+import (
+	"maps"
+	"slices"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// The ids a cluster begins with. The catalog's own partition is the first thing in the catalog; topics up to
+// FirstUserTopic are the broker's own.
+const (
+	Name           id.Topic   = "__catalog"
+	TopicID        id.TopicID = 1
+	FirstReplica   id.Replica = 1
+	FirstUserTopic id.TopicID = 16
+)
+
+// Partition names the partition whose records this package folds.
+func Partition() id.Partition { return id.Partition{Topic: TopicID} }
+
+// Limits of what the catalog takes.
+const (
+	MaxPartitions     = 10_000 // of one topic
+	MaxNameBytes      = 249    // of a topic's name
+	MaxReserveAtOnce  = 1 << 20
+	firstProducer     = id.Producer(1)
+	maxSettingsInHand = 64 // settings in one command: more than there are names
+)
 
 // State is what the whole cluster agrees on: topics, their settings and where their replicas live. A State that has been
 // handed out is immutable.
 type State struct {
-	Version id.Offset // the catalog partition's offset below which every record is in this state
-	Topics  map[id.TopicID]*Topic
-	ByName  map[id.Topic]id.TopicID
+	// Version is the catalog partition's offset below which every record is in this state.
+	Version id.Offset
+	// Cluster is 0 until the cluster's first command, Bootstrap, has been applied.
+	Cluster id.Cluster
+	// Topics and ByName hold the same topics: ByName[t.Name] = t.ID for every one of them, the catalog's own included.
+	Topics map[id.TopicID]*Topic
+	ByName map[id.Topic]id.TopicID
+	// Doomed are replicas of deleted topics whose bytes may still be on their node's disk, ordered by replica. Their node
+	// removes the bytes and then says so with Forget; a crash in between loses nothing and leaks nothing.
+	Doomed []Doomed
 	// NextTopic, NextReplica and NextProducer are the next ids to give; none is ever given twice.
 	NextTopic    id.TopicID
 	NextReplica  id.Replica
@@ -33,4 +67,43 @@ type Assignment struct {
 type Placed struct {
 	Replica id.Replica
 	Node    id.Node
+}
+
+// Doomed is a replica that lost its topic.
+type Doomed struct {
+	Partition id.Partition
+	Placed
+}
+
+// empty is the state before the first command.
+func empty() *State {
+	return &State{
+		Topics:       map[id.TopicID]*Topic{},
+		ByName:       map[id.Topic]id.TopicID{},
+		NextTopic:    FirstUserTopic,
+		NextReplica:  FirstReplica,
+		NextProducer: firstProducer,
+	}
+}
+
+// Topic returns the topic of a name, or nil.
+func (s *State) Topic(name id.Topic) *Topic { return s.Topics[s.ByName[name]] }
+
+// TopicIDs returns every topic's id in ascending order: the order in which anything may be done about all of them.
+func (s *State) TopicIDs() []id.TopicID { return slices.Sorted(maps.Keys(s.Topics)) }
+
+// Effective returns what a topic's settings mean for its partitions, defaults included.
+func (t *Topic) Effective() partitions.Settings { return effective(t.Settings) }
+
+// Values describes every setting of the topic: its value and who chose it, in the order of Settings.
+func (t *Topic) Values() []Value { return values(t.Settings) }
+
+// branch copies s as deep as a command may change it: the maps and the list, not the topics, which are replaced whole.
+// Catalog commands are rare; a copy of the maps (a word per topic) buys readers that never lock.
+func (s *State) branch() *State {
+	next := *s
+	next.Topics = maps.Clone(s.Topics)
+	next.ByName = maps.Clone(s.ByName)
+	next.Doomed = slices.Clone(s.Doomed)
+	return &next
 }

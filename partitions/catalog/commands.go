@@ -1,6 +1,40 @@
 package catalog
 
-import "troupe/partitions/id"
+import (
+	"fmt"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// A Command is one record of the catalog's log. Its preconditions are evaluated when it is applied.
+type Command interface {
+	// apply changes next, a state of its own, or returns why it is refused; what it did to next is then thrown away.
+	apply(next *State) (Result, error)
+	// encode appends the command's bytes behind its header.
+	encode(b []byte) []byte
+	kind() commandKind
+}
+
+// Result is what the proposer of a command is told.
+type Result struct {
+	// Err is nil, or why the command was refused: a sentinel of this package or of partitions, wrapped.
+	Err error
+	// Topic is the one that CreateTopic created, or found there already (with ErrTopicExists), or that DeleteTopic took.
+	Topic *Topic
+	// First and Count are the producer ids that ReserveProducers got: First, First+1, up to Count of them.
+	First id.Producer
+	Count int64
+	// Version is the State.Version from which on the command is applied.
+	Version id.Offset
+}
+
+// Bootstrap is a command: the first of a cluster. It names the cluster and puts the catalog's own topic into the catalog.
+type Bootstrap struct {
+	Cluster id.Cluster
+	Node    id.Node // where the catalog's first replica was born
+	At      id.Timestamp
+}
 
 // CreateTopic is a command: a new topic with its partitions on given nodes.
 type CreateTopic struct {
@@ -9,4 +43,108 @@ type CreateTopic struct {
 	Settings   map[string]string
 	Nodes      []id.Node // candidates; each partition gets one replica
 	At         id.Timestamp
+}
+
+// DeleteTopic is a command: the topic of that id is no more. Its name is free at once; its replicas become Doomed.
+type DeleteTopic struct {
+	Topic id.TopicID
+}
+
+// ReserveProducers is a command: a block of producer ids for one broker to hand out. What it does not hand out before it
+// stops is lost; ids are plenty.
+type ReserveProducers struct {
+	Count int64
+}
+
+// Forget is a command: the bytes of doomed replicas are gone from their disks.
+type Forget struct {
+	Replicas []id.Replica
+}
+
+// Validate tells whether the command could be accepted by any state: ErrInvalidName, ErrInvalidPartitions or
+// ErrInvalidSetting if not. A proposer asks before it writes to the log; apply asks again.
+func (c CreateTopic) Validate() error {
+	if err := validName(c.Name); err != nil {
+		return err
+	}
+	if c.Partitions < 1 || c.Partitions > MaxPartitions {
+		return fmt.Errorf("topic %q: %d partitions, allowed are 1 to %d: %w", c.Name, c.Partitions, MaxPartitions,
+			ErrInvalidPartitions)
+	}
+	_, err := canonical(c.Settings)
+	return err
+}
+
+func (c Bootstrap) apply(next *State) (Result, error) {
+	if next.Cluster != 0 {
+		return Result{}, fmt.Errorf("cluster %v began already: %w", next.Cluster, ErrBootstrapped)
+	}
+	if c.Cluster == 0 || c.Node == 0 {
+		return Result{}, fmt.Errorf("cluster %v on node %v: %w", c.Cluster, c.Node, ErrInvalidCommand)
+	}
+	next.Cluster = c.Cluster
+	own := []Placed{{Replica: FirstReplica, Node: c.Node}}
+	t := &Topic{ID: TopicID, Name: Name, Created: c.At, Partitions: []Assignment{{Founders: own, Replicas: own}}}
+	next.NextReplica = FirstReplica + 1
+	next.add(t)
+	return Result{Topic: t}, nil
+}
+
+func (c CreateTopic) apply(next *State) (Result, error) {
+	if err := c.Validate(); err != nil {
+		return Result{}, err
+	}
+	if t := next.Topic(c.Name); t != nil {
+		return Result{Topic: t}, fmt.Errorf("topic %q (%v): %w", c.Name, t.ID, ErrTopicExists)
+	}
+	if len(c.Nodes) == 0 {
+		return Result{}, fmt.Errorf("topic %q: no node to place it on: %w", c.Name, ErrInvalidCommand)
+	}
+	settings, err := canonical(c.Settings)
+	if err != nil {
+		return Result{}, err
+	}
+	t := &Topic{ID: next.NextTopic, Name: c.Name, Created: c.At, Settings: settings}
+	t.Partitions = make([]Assignment, c.Partitions)
+	for i := range t.Partitions {
+		own := []Placed{{Replica: next.NextReplica, Node: c.Nodes[i%len(c.Nodes)]}}
+		t.Partitions[i] = Assignment{Founders: own, Replicas: own}
+		next.NextReplica++
+	}
+	next.NextTopic++
+	next.add(t)
+	return Result{Topic: t}, nil
+}
+
+func (c DeleteTopic) apply(next *State) (Result, error) {
+	t := next.Topics[c.Topic]
+	if t == nil {
+		return Result{}, fmt.Errorf("topic %v: %w", c.Topic, partitions.ErrUnknownTopic)
+	}
+	if t.ID < FirstUserTopic {
+		return Result{}, fmt.Errorf("topic %q is the broker's own: %w", t.Name, ErrInvalidName)
+	}
+	delete(next.Topics, t.ID)
+	delete(next.ByName, t.Name)
+	for n, a := range t.Partitions {
+		for _, p := range a.Replicas {
+			next.Doomed = append(next.Doomed, Doomed{Partition: id.Partition{Topic: t.ID, Number: int32(n)}, Placed: p})
+		}
+	}
+	sortDoomed(next.Doomed)
+	return Result{Topic: t}, nil
+}
+
+func (c ReserveProducers) apply(next *State) (Result, error) {
+	if c.Count < 1 || c.Count > MaxReserveAtOnce {
+		return Result{}, fmt.Errorf("%d producer ids at once: %w", c.Count, ErrInvalidCommand)
+	}
+	first := next.NextProducer
+	next.NextProducer += id.Producer(c.Count)
+	return Result{First: first, Count: c.Count}, nil
+}
+
+func (c Forget) apply(next *State) (Result, error) {
+	next.forget(c.Replicas)
+	return Result{}, nil
 }

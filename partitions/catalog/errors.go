@@ -15,3 +15,13 @@ var (
 	// ErrInvalidPartitions: the number of partitions is below 1 or above the limit.
 	ErrInvalidPartitions = errors.New("catalog: invalid number of partitions")
 )
+
+// What only the broker itself can cause.
+var (
+	// ErrBootstrapped: the cluster has a beginning already; a second one changes nothing.
+	ErrBootstrapped = errors.New("catalog: cluster exists already")
+	// ErrInvalidCommand: the record is no command of this version, or contradicts itself.
+	ErrInvalidCommand = errors.New("catalog: invalid command")
+	// ErrInvalidSnapshot: the bytes are no snapshot of this version.
+	ErrInvalidSnapshot = errors.New("catalog: invalid snapshot")
+)

@@ -1,0 +1,162 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"testing"
+
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// raw makes a batch whose one record has this value.
+func raw(value []byte) []byte {
+	b := batch.NewBuilder(batch.None)
+	b.Append(1, nil, value, nil)
+	bytes, err := b.Build(batch.NoProducer, batch.NoEpoch, batch.NoSequence)
+	if err != nil {
+		panic(err)
+	}
+	return bytes
+}
+
+// golden pins each command's bytes: they are in logs for ever.
+var golden = []struct {
+	command Command
+	bytes   string
+}{
+	{Bootstrap{Cluster: 0x0102, Node: 0x0304, At: 5}, "010102010000000000000403000000000000" + "0a"},
+	{
+		CreateTopic{
+			Name: "ab", Partitions: 3, Nodes: []id.Node{7, 8}, At: -1,
+			Settings: map[string]string{"replicas": "1", "max.message.bytes": "1MiB"},
+		},
+		"010202616206" + "02" + "116d61782e6d6573736167652e6279746573" + "04314d6942" + "087265706c69636173" + "0131" +
+			"02" + "0700000000000000" + "0800000000000000" + "01",
+	},
+	{DeleteTopic{Topic: 300}, "0103ac02"},
+	{ReserveProducers{Count: 1000}, "0104d00f"},
+	{Forget{Replicas: []id.Replica{2, 300}}, "01050202ac02"},
+	{Forget{}, "010500"},
+}
+
+func TestCommandBytes(t *testing.T) {
+	for _, g := range golden {
+		if got := hex.EncodeToString(Encode(g.command)); got != g.bytes {
+			t.Errorf("%#v:\n got %s\nwant %s", g.command, got, g.bytes)
+			continue
+		}
+		b, err := hex.DecodeString(g.bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Decode(b)
+		if err != nil {
+			t.Fatalf("%s: %v", g.bytes, err)
+		}
+		if d := cmp.Diff(g.command, back); d != "" {
+			t.Errorf("%s (-want +got):\n%s", g.bytes, d)
+		}
+		for cut := range b {
+			if _, err := Decode(b[:cut]); !errors.Is(err, ErrInvalidCommand) {
+				t.Errorf("%s cut at %d: %v", g.bytes, cut, err)
+			}
+		}
+		if _, err := Decode(append(b, 0)); !errors.Is(err, ErrInvalidCommand) {
+			t.Errorf("%s with a byte too many: %v", g.bytes, err)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	bad := []struct{ what, bytes string }{
+		{"another version", "0203ac02"},
+		{"an unknown kind", "0106"},
+		{"a padded number", "0103ac8200"},
+		{"a count beyond the bytes", "0105ffffffff0f00"},
+		{"settings out of order", "010201610202016201310161013100" + "00"},
+		{"a name twice", "010201610202016101310161013100" + "00"},
+		{"negative partitions", "01020161010000" + "00"},
+	}
+	for _, c := range bad {
+		b, err := hex.DecodeString(c.bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Decode(b); !errors.Is(err, ErrInvalidCommand) {
+			t.Errorf("%s: %#v, %v", c.what, got, err)
+		}
+	}
+}
+
+const goldenSnapshot = "010ac100000000000000120502" + // format, version 5, cluster, next topic 18, replica 5, producer 1
+	"02" + "01095f5f636174616c6f67" + "ce0f" + "00" + "01" + "01010700000000000000" + "01010700000000000000" + // __catalog
+	"1001" + "61" + "a413" + "01" + "087265706c69636173" + "0131" + "01" + "01020700000000000000" + "01020700000000000000" +
+	"02" + "1100" + "030700000000000000" + "1101" + "040800000000000000" // doomed
+
+func TestSnapshotBytes(t *testing.T) {
+	s := booted(t)
+	a := topic("a", 1)
+	a.Settings = map[string]string{"replicas": "1"}
+	s.want(a, nil)
+	s.want(topic("b", 2), nil)
+	s.want(DeleteTopic{Topic: 17}, nil)
+	s.want(topic("", 2), ErrInvalidName)
+	b := s.fold.Snapshot()
+	if got := hex.EncodeToString(b); got != goldenSnapshot {
+		t.Fatalf("\n got %s\nwant %s", got, goldenSnapshot)
+	}
+	for cut := range b {
+		if err := NewFold().Restore(b[:cut]); !errors.Is(err, ErrInvalidSnapshot) {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+	}
+	broken := NewFold()
+	if err := broken.Restore(append([]byte{2}, b[1:]...)); !errors.Is(err, ErrInvalidSnapshot) {
+		t.Errorf("another format: %v", err)
+	}
+	if d := cmp.Diff(NewFold().State(), broken.State()); d != "" {
+		t.Errorf("a refused snapshot changed the state (-want +got):\n%s", d)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, g := range golden {
+		f.Add(Encode(g.command))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := Decode(b)
+		if err != nil {
+			return
+		}
+		if again := Encode(c); !bytes.Equal(again, b) {
+			t.Fatalf("%x was read as %#v, which is %x", b, c, again)
+		}
+		fold := NewFold()
+		fold.Apply(0, raw(b))
+		if err := NewFold().Restore(fold.Snapshot()); err != nil {
+			t.Fatalf("%#v leads to a state that cannot be restored: %v", c, err)
+		}
+	})
+}
+
+func FuzzRestore(f *testing.F) {
+	seed, err := hex.DecodeString(goldenSnapshot)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Add(NewFold().Snapshot())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fold := NewFold()
+		if err := fold.Restore(b); err != nil {
+			return
+		}
+		if again := fold.Snapshot(); !bytes.Equal(again, b) {
+			t.Fatalf("%x was restored as %x", b, again)
+		}
+	})
+}

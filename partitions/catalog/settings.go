@@ -1,0 +1,187 @@
+package catalog
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"troupe/partitions"
+)
+
+// Setting describes one topic setting: its name, what values it takes and what it does. Names are Kafka's where Kafka has
+// the setting.
+type Setting struct {
+	Name        string
+	Unit        string // "bytes", "count", "name"
+	Range       string // in words
+	Default     string // in canonical form; empty: follows something, see Description
+	Description string
+
+	min, max int64    // of a number
+	words    []string // of a name
+}
+
+// Value is one setting of one topic.
+type Value struct {
+	Setting
+	Value  string // in canonical form
+	Chosen bool   // somebody chose it for this topic; otherwise it is the default
+}
+
+// The names of the settings that have an effect.
+const (
+	maxMessageBytes = "max.message.bytes"
+	timestampType   = "message.timestamp.type"
+	replicas        = "replicas"
+
+	createTime = "CreateTime"
+	appendTime = "LogAppendTime"
+
+	defaultMaxMessageBytes = 1 << 20
+)
+
+// table holds every setting that has an effect, ordered by name.
+var table = []Setting{
+	{
+		Name: maxMessageBytes, Unit: "bytes", Range: "1KiB to 4MiB", Default: strconv.Itoa(defaultMaxMessageBytes),
+		Description: "largest record batch, compressed, that the topic takes",
+		min:         1 << 10, max: 4 << 20,
+	},
+	{
+		Name: timestampType, Unit: "name", Range: createTime + " or " + appendTime, Default: createTime,
+		Description: "whose clock stamps records: the producer's, or the leader's when it appends",
+		words:       []string{createTime, appendTime},
+	},
+	{
+		Name: replicas, Unit: "count", Range: "1", Default: "1",
+		Description: "copies of each partition",
+		min:         1, max: 1,
+	},
+}
+
+// unbuilt are settings that people will ask for and that have no effect yet. Accepting one would promise something.
+var unbuilt = []string{
+	"cleanup.policy", "compression.type", "delete.retention.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms",
+	"retention.bytes", "retention.ms", "segment.bytes",
+}
+
+// Settings returns every topic setting that has an effect, ordered by name.
+func Settings() []Setting { return slices.Clone(table) }
+
+// canonical checks what somebody chose and returns it with each value in canonical form; nil for nothing. It returns
+// ErrInvalidSetting, for the first wrong one by name.
+func canonical(chosen map[string]string) (map[string]string, error) {
+	if len(chosen) == 0 {
+		return nil, nil
+	}
+	result := make(map[string]string, len(chosen))
+	for _, name := range slices.Sorted(maps.Keys(chosen)) {
+		s, err := find(name)
+		if err != nil {
+			return nil, err
+		}
+		if result[name], err = s.canonical(chosen[name]); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
+}
+
+func find(name string) (Setting, error) {
+	for _, s := range table {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	if slices.Contains(unbuilt, name) {
+		return Setting{}, fmt.Errorf("setting %s has no effect yet in this version, so it cannot be set: %w", name,
+			ErrInvalidSetting)
+	}
+	return Setting{}, fmt.Errorf("unknown setting %q (nearest: %s): %w", name, nearest(name), ErrInvalidSetting)
+}
+
+// canonical checks one value.
+func (s Setting) canonical(value string) (string, error) {
+	if s.words != nil {
+		for _, w := range s.words {
+			if strings.EqualFold(w, value) {
+				return w, nil
+			}
+		}
+		return "", s.refuse(value)
+	}
+	n, ok := parseCount(value, s.Unit)
+	if !ok || n < s.min || n > s.max {
+		return "", s.refuse(value)
+	}
+	return strconv.FormatInt(n, 10), nil
+}
+
+func (s Setting) refuse(value string) error {
+	return fmt.Errorf("setting %s=%q, allowed is %s: %w", s.Name, value, s.Range, ErrInvalidSetting)
+}
+
+// effective turns canonical settings into what a replica is configured with.
+func effective(chosen map[string]string) partitions.Settings {
+	e := partitions.Settings{MaxBatchBytes: defaultMaxMessageBytes, AppendTime: chosen[timestampType] == appendTime}
+	if v, ok := chosen[maxMessageBytes]; ok {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			panic(&partitions.InvariantError{Invariant: "a stored setting is canonical", Got: v, Want: "a number"})
+		}
+		e.MaxBatchBytes = n
+	}
+	return e
+}
+
+func values(chosen map[string]string) []Value {
+	all := make([]Value, len(table))
+	for i, s := range table {
+		v, ok := chosen[s.Name]
+		if !ok {
+			v = s.Default
+		}
+		all[i] = Value{Setting: s, Value: v, Chosen: ok}
+	}
+	return all
+}
+
+// nearest returns the name that takes the fewest edits to reach; the first by name of several.
+func nearest(name string) string {
+	best, least := "", int(^uint(0)>>1)
+	for _, s := range table {
+		if d := edits(name, s.Name); d < least {
+			best, least = s.Name, d
+		}
+	}
+	for _, n := range unbuilt {
+		if d := edits(name, n); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// edits counts the insertions, deletions and replacements of bytes between a and b (Levenshtein), of a's first 64 bytes.
+func edits(a, b string) int {
+	a = a[:min(len(a), 64)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
