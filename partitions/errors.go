@@ -46,6 +46,8 @@ var (
 	ErrTopicRecreated = errors.New("partitions: topic was deleted and created again")
 	// ErrPoisoned: a log refuses to write after a failed write, until it is opened anew.
 	ErrPoisoned = errors.New("partitions: log poisoned by an earlier failure")
+	// ErrMisplaced: a log was opened for a replica it does not belong to.
+	ErrMisplaced = errors.New("partitions: another replica's log")
 	// ErrClosed: the log, or the replica, was closed.
 	ErrClosed = errors.New("partitions: closed")
 )

@@ -117,6 +117,9 @@ type Outbox struct {
 	Offsets    []OffsetAnswer
 	Reads      []Read
 	Searches   []Search
+	// Failed is set once, when the replica cannot go on: its log holds what it may not serve (ErrDamaged). Everyone who
+	// waited has been answered; only Status and Close make sense afterwards.
+	Failed error
 }
 
 // Settings are what a topic sets for each of its partitions. They can change at any time.

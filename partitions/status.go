@@ -52,3 +52,17 @@ type Counts struct {
 	Checkpoints             int64
 	Elections               int64 // won
 }
+
+// Status describes the replica.
+func (r *Replica) Status() Status {
+	s := Status{
+		Partition: r.options.Partition, Replica: r.options.Replica, Role: r.role, Term: r.term, Leader: r.leader,
+		Ready: r.ready, LogStart: r.applied.logStart, HighWatermark: r.applied.next, Applied: r.applied.index,
+		Last: r.log.last, Parked: len(r.parked), Uncommitted: r.leading.bytes, Producers: r.applied.producers.order.Len(),
+		Log: r.options.Log.Size(), Voters: r.applied.nodes, Counts: r.counts,
+	}
+	if r.failure != nil {
+		s.Problem = r.failure.Error()
+	}
+	return s
+}

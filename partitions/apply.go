@@ -1,0 +1,151 @@
+package partitions
+
+import (
+	"fmt"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+)
+
+// applied is the state of the partition as of its last applied entry: what a checkpoint holds.
+//
+// Invariants: logStart ≤ next; index and clock never fall; next only grows, by the records of each batch. next is the high
+// watermark: everything below it is durable on a quorum.
+type applied struct {
+	index         id.Index
+	term          id.Term
+	next          id.Offset
+	logStart      id.Offset
+	clock         id.Timestamp
+	configuration Configuration
+	nodes         []Placed
+	producers     producers
+}
+
+func newApplied(maxProducers int) applied { return applied{producers: newProducers(maxProducers)} }
+
+func (a *applied) restore(c *Checkpoint) {
+	a.index, a.term = c.Index, c.Term
+	a.next, a.logStart, a.clock = c.NextOffset, c.LogStart, c.Clock
+	a.configuration, a.nodes = c.Configuration, c.Nodes
+	a.producers.restore(c.Producers)
+}
+
+// apply takes committed entries, in order, each once.
+func (r *Replica) apply(entries []*pb.Entry) {
+	before := r.applied.next
+	for _, raw := range entries {
+		e := fromRaft(raw)
+		if e.Index != r.applied.index+1 {
+			panic(&InvariantError{"entries are applied one after the other", e.Index, r.applied.index + 1})
+		}
+		r.applied.index, r.applied.term = e.Index, e.Term
+		r.applied.clock = max(r.applied.clock, e.AppendTime)
+		switch e.Type {
+		case EntryEmpty:
+			r.becomeReady(e.Term)
+		case EntryBatch:
+			r.applyBatch(e)
+		default:
+			// Configurations stay as they were born while a partition has one replica.
+			panic(&InvariantError{"an entry's type is one this replica can apply", e.Type, EntryBatch})
+		}
+	}
+	r.log.tail.evict(r.applied.index)
+	if r.applied.next > before {
+		r.wake()
+	}
+	r.serveLatest()
+	r.considerCheckpoint()
+}
+
+func (r *Replica) applyBatch(e Entry) {
+	h, err := batch.ParseHeader(e.Payload)
+	if err != nil {
+		panic(&InvariantError{fmt.Sprintf("entry %d holds a whole batch", e.Index), err, nil})
+	}
+	if h.BaseOffset != r.applied.next {
+		panic(&InvariantError{"offsets are dense", h.BaseOffset, r.applied.next})
+	}
+	r.applied.next = h.NextOffset()
+	if h.Producer >= 0 {
+		r.applied.producers.apply(h, e.Index)
+	}
+	var result any
+	if r.options.Fold != nil {
+		result = r.options.Fold.Apply(h.BaseOffset, e.Payload)
+	}
+	r.checkpoint.bytes += len(e.Payload)
+	r.settle(e.Index, result)
+}
+
+// becomeReady lets a leader answer clients: the first entry of its own term is applied, so everything committed before it
+// is too, and no earlier leader can have told of a higher watermark.
+func (r *Replica) becomeReady(term id.Term) {
+	if r.role != RoleLeader || term != r.term {
+		return
+	}
+	r.ready = true
+	r.leading = leading{next: r.applied.next, clock: r.applied.clock, producers: map[id.Producer]*inFlight{}}
+}
+
+// checkpointing is about the newest checkpoint: at most one is on its way to the disk.
+type checkpointing struct {
+	saved   id.Index // durable
+	wanted  bool     // asked for while another was on its way
+	pending id.Index // on its way; 0 for none
+	bytes   int      // of payload applied since the last one was made
+}
+
+// SaveCheckpoint asks for a checkpoint of the applied state, as before a clean stop. Where nothing was applied since the
+// last one, nothing follows.
+func (r *Replica) SaveCheckpoint() {
+	r.checkpoint.wanted = true
+	r.considerCheckpoint()
+}
+
+// CheckpointSaved tells that the checkpoint at index is durable.
+func (r *Replica) CheckpointSaved(index id.Index) {
+	if index != r.checkpoint.pending {
+		panic(&InvariantError{"the checkpoint that was saved is the one handed out", index, r.checkpoint.pending})
+	}
+	r.checkpoint.saved, r.checkpoint.pending = index, 0
+	r.counts.Checkpoints++
+	r.considerCheckpoint()
+}
+
+func (r *Replica) considerCheckpoint() {
+	c := &r.checkpoint
+	if c.bytes >= r.limits.CheckpointBytes {
+		c.wanted = true
+	}
+	if !c.wanted || c.pending != 0 || r.failure != nil {
+		return
+	}
+	c.wanted, c.bytes = false, 0
+	if r.applied.index == c.saved {
+		return
+	}
+	a := &r.applied
+	c.pending = a.index
+	made := &Checkpoint{
+		Index: a.index, Term: a.term, Configuration: a.configuration, Nodes: a.nodes,
+		NextOffset: a.next, LogStart: a.logStart, Clock: a.clock, Producers: a.producers.snapshot(),
+	}
+	if r.options.Fold != nil {
+		made.Fold = r.options.Fold.Snapshot()
+	}
+	r.outbox.Checkpoint = made
+}
+
+// Birth is the state that every founder of a partition starts from: the first configuration, as if it had been the log's
+// first entry. See log.md, Birth.
+func Birth(founders []Placed) (Checkpoint, HardState) {
+	c := Checkpoint{Index: 1, Term: 1, Nodes: founders}
+	for _, f := range founders {
+		c.Configuration.Voters = append(c.Configuration.Voters, f.Replica)
+	}
+	return c, HardState{Term: 1, Commit: 1}
+}
