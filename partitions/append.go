@@ -82,7 +82,7 @@ func (r *Replica) admit(p Produce) (batch.Header, error) {
 		return h, fmt.Errorf("%d records, last offset delta %d: %w", h.Records, h.LastOffsetDelta, ErrInvalidBatch)
 	case h.Size() > r.options.Settings.MaxBatchBytes:
 		return h, fmt.Errorf("batch of %d bytes, max.message.bytes is %d: %w", h.Size(), r.options.Settings.MaxBatchBytes, ErrBatchTooLarge)
-	case h.Producer >= 0 && (p.Acks != AcksQuorum || h.FirstSequence < 0 || h.Epoch < 0):
+	case h.Idempotent() && (p.Acks != AcksQuorum || h.FirstSequence < 0 || h.Epoch < 0):
 		return h, fmt.Errorf("an idempotent batch needs acks=quorum, an epoch and a sequence: %w", ErrInvalidBatch)
 	}
 	return h, nil
@@ -103,7 +103,7 @@ func (r *Replica) serving() error {
 
 // propose appends an admitted batch, unless it is a duplicate or not what the producer expects.
 func (r *Replica) propose(p Produce, h batch.Header) error {
-	if h.Producer >= 0 {
+	if h.Idempotent() {
 		v, err := r.producer(h.Producer).judge(h)
 		if err != nil {
 			return err
@@ -148,7 +148,7 @@ func (r *Replica) append(p Produce, h batch.Header) error {
 	r.leading.proposals = append(r.leading.proposals, q)
 	r.leading.next, r.leading.clock = q.next, clock
 	r.leading.bytes += q.bytes
-	if h.Producer >= 0 {
+	if h.Idempotent() {
 		r.noteInFlight(h)
 	}
 	r.counts.Batches++

@@ -70,7 +70,7 @@ func (r *Replica) applyBatch(e Entry) {
 		panic(&InvariantError{"offsets are dense", h.BaseOffset, r.applied.next})
 	}
 	r.applied.next = h.NextOffset()
-	if h.Producer >= 0 {
+	if h.Idempotent() {
 		r.applied.producers.apply(h, e.Index)
 	}
 	var result any

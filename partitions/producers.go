@@ -127,7 +127,7 @@ func (s *ProducerState) judge(h batch.Header) (verdict, error) {
 			return verdict{duplicate: true, base: a.Base}, nil
 		}
 	}
-	want := following(s.Last[len(s.Last)-1].Final)
+	want := batch.NextSequence(s.Last[len(s.Last)-1].Final, 1)
 	if h.FirstSequence == want {
 		return verdict{}, nil
 	}
@@ -135,14 +135,6 @@ func (s *ProducerState) judge(h batch.Header) (verdict, error) {
 		return verdict{}, fmt.Errorf("producer %d sequence %d: %w", h.Producer, h.FirstSequence, ErrDuplicate)
 	}
 	return verdict{}, fmt.Errorf("producer %d sends sequence %d, expected %d: %w", h.Producer, h.FirstSequence, want, ErrOutOfOrderSequence)
-}
-
-// following is the sequence number after s; they wrap at 2³¹ − 1.
-func following(s int32) int32 {
-	if s == math.MaxInt32 {
-		return 0
-	}
-	return s + 1
 }
 
 // before tells that a lies less than half the circle of sequence numbers before b.
@@ -166,7 +158,7 @@ func (p *producers) check() {
 			panic(&InvariantError{"a producer's window is bounded", len(s.Last), WindowBatches})
 		}
 		for i := 1; i < len(s.Last); i++ {
-			if got, want := s.Last[i].First, following(s.Last[i-1].Final); got != want {
+			if got, want := s.Last[i].First, batch.NextSequence(s.Last[i-1].Final, 1); got != want {
 				panic(&InvariantError{"a producer's sequences follow one another", got, want})
 			}
 		}
