@@ -48,6 +48,11 @@ var (
 	ErrPoisoned = errors.New("partitions: log poisoned by an earlier failure")
 	// ErrMisplaced: a log was opened for a replica it does not belong to.
 	ErrMisplaced = errors.New("partitions: another replica's log")
+	// ErrMalformed: bytes that this room encodes do not decode.
+	ErrMalformed = errors.New("partitions: malformed bytes")
+	// ErrNewer: a checksum verifies, but over a version, type or flag that this program does not know. Nothing was
+	// changed; run the newer program.
+	ErrNewer = errors.New("partitions: written by a newer Troupe")
 	// ErrClosed: the log, or the replica, was closed.
 	ErrClosed = errors.New("partitions: closed")
 )
