@@ -1,0 +1,96 @@
+package protocol
+
+import "troupe/partitions/id"
+
+// DescribeClusterRequest asks how the cluster is, as the broker asked sees it.
+type DescribeClusterRequest struct{}
+
+// DescribeClusterResponse describes the cluster.
+type DescribeClusterResponse struct {
+	Cluster    id.Cluster
+	Self       id.Node // the broker that answers
+	Catalog    id.Offset
+	Topics     int64 // internal ones not counted
+	Partitions int64 // of those topics
+	Nodes      []ClusterNode
+}
+
+// ClusterNode is one broker.
+type ClusterNode struct {
+	Node     id.Node
+	Gateway  string // host:port for clients
+	Version  string
+	Alive    bool
+	Problems []string // sentences for an operator
+}
+
+// API returns APIDescribeCluster.
+func (*DescribeClusterRequest) API() API { return APIDescribeCluster }
+
+// API returns APIDescribeCluster.
+func (*DescribeClusterResponse) API() API { return APIDescribeCluster }
+
+func (m *DescribeClusterRequest) encode(w *writer) { w.fields(0) }
+
+func (m *DescribeClusterRequest) decode(r *reader) { r.fields(func(string) bool { return false }) }
+
+func (m *DescribeClusterResponse) encode(w *writer) {
+	w.fields(6)
+	w.putStr("cluster", m.Cluster.String())
+	w.putNode("self", m.Self)
+	w.putInt("catalog", int64(m.Catalog))
+	w.putInt("topics", m.Topics)
+	w.putInt("partitions", m.Partitions)
+	w.putList("nodes", len(m.Nodes))
+	for _, n := range m.Nodes {
+		w.fields(5)
+		w.putNode("node", n.Node)
+		w.putStr("gateway", n.Gateway)
+		w.putStr("version", n.Version)
+		w.putBool("alive", n.Alive)
+		w.putStrings("problems", n.Problems)
+	}
+}
+
+func (m *DescribeClusterResponse) decode(r *reader) {
+	*m = DescribeClusterResponse{}
+	r.fields(func(key string) bool {
+		switch key {
+		case "cluster":
+			m.Cluster = id.Cluster(r.hex())
+		case "self":
+			m.Self = r.node()
+		case "catalog":
+			m.Catalog = r.offset()
+		case "topics":
+			m.Topics = r.int(0, maxInt64)
+		case "partitions":
+			m.Partitions = r.int(0, maxInt64)
+		case "nodes":
+			m.Nodes = listOf[ClusterNode](r, maxAnswers)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (n *ClusterNode) decode(r *reader) {
+	r.fields(func(key string) bool {
+		switch key {
+		case "node":
+			n.Node = r.node()
+		case "gateway":
+			n.Gateway = r.str()
+		case "version":
+			n.Version = r.str()
+		case "alive":
+			n.Alive = r.bool()
+		case "problems":
+			n.Problems = r.strings(maxAnswers)
+		default:
+			return false
+		}
+		return true
+	})
+}
