@@ -53,10 +53,10 @@ func (r *Replica) apply(entries []*pb.Entry) {
 			panic(&InvariantError{"an entry's type is one this replica can apply", e.Type, EntryBatch})
 		}
 	}
-	r.log.tail.evict(r.applied.index)
 	if r.applied.next > before {
-		r.wake()
+		r.wake() // before anything leaves the tail: who waits at the end is served from memory
 	}
+	r.log.tail.evict(r.applied.index)
 	r.serveLatest()
 	r.considerCheckpoint()
 }

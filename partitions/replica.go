@@ -103,7 +103,10 @@ func New(o Options, now id.Timestamp) (*Replica, error) {
 	if r.failure == nil && r.votesAlone() {
 		r.step(node.Campaign)
 	}
-	return r, r.failure
+	if r.failure != nil {
+		return nil, fmt.Errorf("replica %d of %v: replay: %w", o.Replica, o.Partition, r.failure)
+	}
+	return r, nil
 }
 
 func (l Limits) orDefaults() Limits {

@@ -1,0 +1,112 @@
+package partitions_test
+
+import (
+	"slices"
+
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+)
+
+// memoryLog is a Log in memory that forgets at a crash what was not synced, and can hold a bad entry.
+type memoryLog struct {
+	replica    id.Replica
+	entries    []partitions.Entry // from index 2
+	synced     int
+	state      partitions.HardState
+	durable    partitions.HardState
+	checkpoint *partitions.Checkpoint
+	bad        id.Index
+}
+
+func bear(replica id.Replica) *memoryLog {
+	c, h := partitions.Birth([]partitions.Placed{{Replica: replica, Node: 1}})
+	return &memoryLog{replica: replica, state: h, durable: h, checkpoint: &c}
+}
+
+func (l *memoryLog) crash() {
+	l.entries = l.entries[:l.synced]
+	l.state = l.durable
+}
+
+func (l *memoryLog) last() id.Index { return id.Index(len(l.entries)) + 1 }
+
+func (l *memoryLog) Recovered() partitions.Recovered {
+	state := l.state
+	state.Commit = min(l.last(), max(state.Commit, l.checkpoint.Index))
+	state.Term = max(state.Term, l.checkpoint.Term)
+	var terms []partitions.TermStart
+	for _, e := range l.entries {
+		if n := len(terms); n == 0 || terms[n-1].Term != e.Term {
+			terms = append(terms, partitions.TermStart{Index: e.Index, Term: e.Term})
+		}
+	}
+	return partitions.Recovered{
+		HardState: state, Replica: l.replica, Newest: l.checkpoint, First: 2, Last: l.last(), Terms: terms, Durable: l.last(),
+	}
+}
+
+func (l *memoryLog) Append(writes []partitions.Write) error {
+	for _, w := range writes {
+		if len(w.Entries) > 0 {
+			at := int(w.Entries[0].Index) - 2
+			l.entries = append(l.entries[:at], w.Entries...)
+			l.synced = min(l.synced, at)
+		}
+		if w.Changed {
+			l.state = w.HardState
+		}
+	}
+	return nil
+}
+
+func (l *memoryLog) Sync() error {
+	l.synced, l.durable = len(l.entries), l.state
+	return nil
+}
+
+func (l *memoryLog) SaveCheckpoint(c *partitions.Checkpoint) error {
+	l.checkpoint = c
+	return nil
+}
+
+func (l *memoryLog) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, error) {
+	if l.bad != 0 && lo <= l.bad && l.bad < hi {
+		return nil, partitions.ErrDamaged
+	}
+	return slices.Clone(l.entries[lo-2 : hi-2]), nil
+}
+
+func (l *memoryLog) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error) {
+	var out [][]byte
+	size := 0
+	for _, e := range l.entries {
+		if e.Type != partitions.EntryBatch {
+			continue
+		}
+		h, _ := batch.ParseHeader(e.Payload)
+		if h.NextOffset() <= from || h.NextOffset() > until {
+			continue
+		}
+		if size += len(e.Payload); size > maxBytes && len(out) > 0 {
+			break
+		}
+		out = append(out, e.Payload)
+	}
+	return out, nil
+}
+
+func (l *memoryLog) FindTime(t id.Timestamp, until id.Offset) (id.Offset, id.Timestamp, bool, error) {
+	for _, e := range l.entries {
+		if e.Type != partitions.EntryBatch {
+			continue
+		}
+		if h, _ := batch.ParseHeader(e.Payload); h.MaxTimestamp >= t && h.NextOffset() <= until {
+			return h.BaseOffset, h.MaxTimestamp, true, nil
+		}
+	}
+	return 0, 0, false, nil
+}
+
+func (l *memoryLog) Size() partitions.LogSize { return partitions.LogSize{Segments: 1} }
+func (l *memoryLog) Close() error             { return nil }
