@@ -1,0 +1,78 @@
+package membership
+
+import (
+	"slices"
+
+	"troupe/partitions/id"
+)
+
+// Member is one broker of a cluster.
+type Member struct {
+	Node        id.Node
+	Incarnation uint64 // counts the broker's starts: of two members with one node, the higher is the living one
+	Gateway     string // host:port for clients
+	Peer        string // host:port for other brokers; empty while it has none
+	Version     string // of the program
+	Alive       bool
+}
+
+// View is the membership at one moment. It is immutable.
+type View struct {
+	version uint64
+	members []Member // ordered by node, each node once
+}
+
+// NewView makes a view of members in any order. Of several with one node it keeps the highest incarnation.
+func NewView(version uint64, members []Member) *View {
+	sorted := slices.Clone(members)
+	slices.SortStableFunc(sorted, func(a, b Member) int {
+		switch {
+		case a.Node != b.Node && a.Node < b.Node, a.Node == b.Node && a.Incarnation > b.Incarnation:
+			return -1
+		case a.Node == b.Node && a.Incarnation == b.Incarnation:
+			return 0
+		}
+		return 1
+	})
+	sorted = slices.CompactFunc(sorted, func(a, b Member) bool { return a.Node == b.Node })
+	return &View{version: version, members: sorted}
+}
+
+// Version numbers the views of one feed; a later one is higher.
+func (v *View) Version() uint64 { return v.version }
+
+// Members returns everyone in the view, ordered by node. The slice is the caller's.
+func (v *View) Members() []Member { return slices.Clone(v.members) }
+
+// Member returns the member of a node; found is false when the view has none.
+func (v *View) Member(node id.Node) (m Member, found bool) {
+	i, found := slices.BinarySearchFunc(v.members, node, func(m Member, n id.Node) int {
+		switch {
+		case m.Node < n:
+			return -1
+		case m.Node > n:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return Member{}, false
+	}
+	return v.members[i], true
+}
+
+// Feed tells the newest view there is. View may be called from any goroutine and does not block.
+type Feed interface {
+	View() *View
+}
+
+// Single is the feed of a cluster of one broker, which sees itself alive for ever.
+func Single(m Member) Feed {
+	m.Alive = true
+	return single{NewView(1, []Member{m})}
+}
+
+type single struct{ view *View }
+
+// View returns the one view there is.
+func (s single) View() *View { return s.view }
