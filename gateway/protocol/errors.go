@@ -19,7 +19,6 @@ const (
 	CodeUnsupportedVersion Code = 5
 	CodeInvalidRequest     Code = 6
 	CodeInternal           Code = 7
-	CodeShuttingDown       Code = 8
 
 	CodeUnknownTopic      Code = 10
 	CodeTopicRecreated    Code = 11
@@ -90,7 +89,6 @@ var kinds = []ErrorKind{
 	{CodeUnsupportedVersion, "UNSUPPORTED_VERSION", false, NotDone, "This broker does not speak that version of the API; Hello tells which it does.", detailsNone},
 	{CodeInvalidRequest, "INVALID_REQUEST", false, NotDone, "A key is missing, has a wrong type, or a value outside its range; the message names it.", detailsNone},
 	{CodeInternal, "INTERNAL", false, Unknown, "The broker failed in a way it has no code for; its log says more.", detailsNone},
-	{CodeShuttingDown, "SHUTTING_DOWN", true, NotDone, "The broker is draining; ask another one.", detailsNone},
 
 	{CodeUnknownTopic, "UNKNOWN_TOPIC_OR_PARTITION", false, NotDone, "There is no such topic, or it has no such partition.", detailsNone},
 	{CodeTopicRecreated, "TOPIC_RECREATED", false, NotDone, "The topic's name now means another topic than the id in the request: it was deleted and created again.", detailsNone},

@@ -1,0 +1,35 @@
+package gateway
+
+import (
+	"troupe/gateway/protocol"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// createTopic proposes a topic, on the brokers that are alive. What no state of the catalog would accept is refused before
+// it is proposed.
+func (s *Session) createTopic(c call, r *protocol.CreateTopicRequest) {
+	command := catalog.CreateTopic{
+		Name: id.Topic(r.Topic), Partitions: r.Partitions, Settings: r.Settings, At: s.broker.Now(),
+	}
+	if err := command.Validate(); err != nil {
+		c.refuse(s.refusal(subject(r.Topic), err))
+		return
+	}
+	for _, n := range s.broker.Cluster().Nodes {
+		if n.Alive {
+			command.Nodes = append(command.Nodes, n.Node)
+		}
+	}
+	if len(command.Nodes) == 0 {
+		c.refuse(protocol.NewError(protocol.CodeUnavailable, "topic %q: this broker sees no living broker to place it on", r.Topic))
+		return
+	}
+	s.broker.CreateTopic(command, func(t *catalog.Topic, err error) {
+		if err != nil {
+			c.refuse(s.refusal(subject(r.Topic), err))
+			return
+		}
+		c.reply(&protocol.CreateTopicResponse{Topic: string(t.Name), TopicID: t.ID, Partitions: int32(len(t.Partitions))})
+	})
+}

@@ -1,0 +1,81 @@
+package gateway
+
+import (
+	"sort"
+
+	"troupe/gateway/protocol"
+	"troupe/partitions"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// metadata answers from what this broker knows, without asking anyone: which broker a partition prefers to be led by is
+// where a client does best to go, and any other broker forwards.
+func (s *Session) metadata(c call, r *protocol.MetadataRequest) {
+	state, view := s.broker.Catalog(), s.broker.Cluster()
+	answer := &protocol.MetadataResponse{Cluster: view.Cluster, Nodes: make([]protocol.MetadataNode, len(view.Nodes))}
+	alive := make(map[id.Node]bool, len(view.Nodes))
+	for i, n := range view.Nodes {
+		answer.Nodes[i] = protocol.MetadataNode{Node: n.Node, Gateway: n.Gateway, Alive: n.Alive}
+		alive[n.Node] = n.Alive
+	}
+	names := r.Topics
+	if len(names) == 0 {
+		names = userTopics(state)
+	}
+	answer.Topics = make([]protocol.MetadataTopic, len(names))
+	for i, name := range names {
+		topic, err := resolve(state, name, 0)
+		if err != nil {
+			answer.Topics[i] = protocol.MetadataTopic{Topic: name, Err: s.readRefusal(subject(name), err)}
+			continue
+		}
+		answer.Topics[i] = protocol.MetadataTopic{Topic: name, TopicID: topic.ID, Partitions: routes(topic, alive)}
+	}
+	c.reply(answer)
+}
+
+// userTopics lists the names of all topics that are not the broker's own, sorted.
+func userTopics(state *catalog.State) []string {
+	names := make([]string, 0, len(state.Topics))
+	for _, t := range state.Topics { // any order: sorted below
+		if !internal(t) {
+			names = append(names, string(t.Name))
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+// routes tells for each partition where its replicas are, and the first living one as its leader.
+func routes(topic *catalog.Topic, alive map[id.Node]bool) []protocol.MetadataPartition {
+	list := make([]protocol.MetadataPartition, len(topic.Partitions))
+	for i, a := range topic.Partitions {
+		list[i] = protocol.MetadataPartition{Partition: int32(i), Replicas: nodesOf(a)}
+		for _, n := range list[i].Replicas {
+			if alive[n] {
+				list[i].Leader = n
+				break
+			}
+		}
+	}
+	return list
+}
+
+func nodesOf(a catalog.Assignment) []id.Node {
+	nodes := make([]id.Node, len(a.Replicas))
+	for i, r := range a.Replicas {
+		nodes[i] = r.Node
+	}
+	return nodes
+}
+
+// leaderNode finds on which node a partition's leader lives; 0 if there is none.
+func leaderNode(st partitions.Status) id.Node {
+	for _, v := range st.Voters {
+		if v.Replica == st.Leader && st.Leader != 0 {
+			return v.Node
+		}
+	}
+	return 0
+}

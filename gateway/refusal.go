@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"errors"
+
+	"troupe/gateway/protocol"
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/catalog"
+)
+
+// refusals maps the sentinels of the rooms behind the gateway to codes. An error unwraps to one of them; the first match
+// counts.
+var refusals = []struct {
+	sentinel error
+	code     protocol.Code
+}{
+	{partitions.ErrNotLeader, protocol.CodeNotLeader},
+	{partitions.ErrNotReady, protocol.CodeNotReady},
+	{partitions.ErrThrottled, protocol.CodeThrottled},
+	{partitions.ErrOutcomeUnknown, protocol.CodeOutcomeUnknown},
+	{partitions.ErrOffsetOutOfRange, protocol.CodeOffsetOutOfRange},
+	{partitions.ErrOffsetMismatch, protocol.CodeOffsetMismatch},
+	{partitions.ErrDuplicate, protocol.CodeDuplicate},
+	{partitions.ErrOutOfOrderSequence, protocol.CodeOutOfOrderSequence},
+	{partitions.ErrUnknownProducer, protocol.CodeUnknownProducer},
+	{partitions.ErrFencedProducer, protocol.CodeFencedProducer},
+	{partitions.ErrInvalidBatch, protocol.CodeInvalidBatch},
+	{partitions.ErrBatchTooLarge, protocol.CodeBatchTooLarge},
+	{partitions.ErrDamaged, protocol.CodeDamaged},
+	{partitions.ErrUnavailable, protocol.CodeUnavailable},
+	{partitions.ErrDiskFull, protocol.CodeDiskFull},
+	{partitions.ErrUnknownTopic, protocol.CodeUnknownTopic},
+	{partitions.ErrTopicRecreated, protocol.CodeTopicRecreated},
+
+	// A log that refuses to open: nothing was proposed to it.
+	{partitions.ErrMisplaced, protocol.CodeUnavailable},
+	{partitions.ErrNewer, protocol.CodeUnavailable},
+	{partitions.ErrMalformed, protocol.CodeUnavailable},
+	// A log that failed or closed under a request: it may have been written.
+	{partitions.ErrPoisoned, protocol.CodeOutcomeUnknown},
+	{partitions.ErrClosed, protocol.CodeOutcomeUnknown},
+
+	{catalog.ErrTopicExists, protocol.CodeTopicExists},
+	{catalog.ErrInvalidName, protocol.CodeInvalidTopicName},
+	{catalog.ErrInvalidSetting, protocol.CodeInvalidSetting},
+	{catalog.ErrInvalidPartitions, protocol.CodeInvalidPartitions},
+	// What only the broker itself can cause.
+	{catalog.ErrBootstrapped, protocol.CodeInternal},
+	{catalog.ErrInvalidCommand, protocol.CodeInternal},
+	{catalog.ErrInvalidSnapshot, protocol.CodeInternal},
+
+	{batch.ErrMalformed, protocol.CodeInvalidBatch},
+	{batch.ErrChecksum, protocol.CodeInvalidBatch},
+	{batch.ErrCodec, protocol.CodeInvalidBatch},
+	{batch.ErrTooLarge, protocol.CodeBatchTooLarge},
+}
+
+// refusal turns an error into what the client is told of it; subject names the partition or topic. An error that no table
+// knows is INTERNAL, with its outcome unknown. nil stays nil.
+func (s *Session) refusal(subject string, err error) *protocol.Error {
+	if err == nil {
+		return nil
+	}
+	code := protocol.CodeInternal
+	for _, r := range refusals {
+		if errors.Is(err, r.sentinel) {
+			code = r.code
+			break
+		}
+	}
+	e := protocol.NewError(code, "%s: %v", subject, err)
+	if code == protocol.CodeThrottled {
+		e.Details.WaitMillis = int64(s.limits.ThrottleMillis)
+	}
+	var bounds *partitions.RangeError
+	if errors.As(err, &bounds) {
+		e.Details.Asked, e.Details.LogStart, e.Details.LogEnd = bounds.Asked, bounds.LogStart, bounds.LogEnd
+	}
+	return e
+}
+
+// readRefusal is refusal for requests that change nothing: their outcome cannot be unknown, they may simply be sent again.
+func (s *Session) readRefusal(subject string, err error) *protocol.Error {
+	e := s.refusal(subject, err)
+	if e != nil && e.Code == protocol.CodeOutcomeUnknown {
+		return protocol.NewError(protocol.CodeUnavailable, "%s: %v", subject, err)
+	}
+	return e
+}

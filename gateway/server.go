@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"troupe/gateway/protocol"
+)
+
+// ErrServerClosed is what Serve returns after Close.
+var ErrServerClosed = errors.New("gateway: server closed")
+
+// Server accepts clients' connections. Each has a goroutine that reads and one that writes; nothing of one reaches another.
+type Server struct {
+	broker  Broker
+	limits  Limits
+	inflate decompressors
+	log     *slog.Logger
+
+	mu          sync.Mutex
+	closed      bool // no more connections
+	listeners   map[net.Listener]struct{}
+	connections map[*connection]struct{}
+	ended       sync.WaitGroup // one for each of connections
+}
+
+// NewServer makes a server for a broker; it does nothing until Serve. Zero limits take their defaults.
+func NewServer(broker Broker, limits Limits, log *slog.Logger) *Server {
+	limits = limits.withDefaults()
+	return &Server{
+		broker: broker, limits: limits, inflate: newDecompressors(limits.Decompressions), log: log,
+		listeners: make(map[net.Listener]struct{}), connections: make(map[*connection]struct{}),
+	}
+}
+
+// acceptPause is how long Serve waits after a failed Accept, such as one for want of file descriptors.
+const acceptPause = 50 * time.Millisecond
+
+// Serve accepts connections until Close, and then returns ErrServerClosed; or until the listener is closed by others, and
+// then returns its error. It closes the listener.
+func (s *Server) Serve(l net.Listener) error {
+	if !s.add(l) {
+		return errors.Join(ErrServerClosed, l.Close())
+	}
+	defer s.remove(l)
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			s.Take(conn)
+		case s.isClosed():
+			return ErrServerClosed
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default:
+			s.log.Warn("a client's connection was not accepted; waiting before the next", "error", err, "wait", acceptPause)
+			time.Sleep(acceptPause)
+		}
+	}
+}
+
+// Take serves a connection that is open already, beside its caller. It is closed at once if the server is closed or has
+// as many as it may.
+func (s *Server) Take(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		conn.Close()
+		return
+	}
+	if len(s.connections) >= s.limits.Connections {
+		s.log.Warn("a client was turned away: too many connections", "client", conn.RemoteAddr(), "limit", s.limits.Connections)
+		go turnAway(conn, s.limits)
+		return
+	}
+	c := newConnection(s, conn)
+	s.connections[c] = struct{}{}
+	s.ended.Add(1)
+	go c.run()
+}
+
+// turnAway tells a client to come back later.
+func turnAway(conn net.Conn, limits Limits) {
+	e := protocol.NewError(protocol.CodeThrottled, "the broker has %d connections, as many as it may; come back later", limits.Connections)
+	e.Details.WaitMillis = int64(limits.ThrottleMillis)
+	_ = conn.SetWriteDeadline(time.Now().Add(limits.LingerTime))
+	buffers := net.Buffers(protocol.EncodeError(0, e))
+	_, _ = buffers.WriteTo(conn) // the client may be gone: there is nobody to tell
+	conn.Close()
+}
+
+// forget ends the account of a connection that is closed.
+func (s *Server) forget(c *connection) {
+	s.mu.Lock()
+	delete(s.connections, c)
+	s.mu.Unlock()
+	s.ended.Done()
+}
+
+// Close drains: it accepts no more connections, reads no more requests, gives up the waits of parked fetches, and returns
+// when every request that was read has been answered and its connection closed. If ctx ends before, the connections are
+// cut, and Close returns ctx's error.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	for l := range s.listeners {
+		l.Close() // Serve sees it and returns
+	}
+	for c := range s.connections {
+		c.drain()
+	}
+	s.mu.Unlock()
+
+	drained := make(chan struct{})
+	go func() {
+		s.ended.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for c := range s.connections {
+		c.cut()
+	}
+	s.mu.Unlock()
+	return ctx.Err()
+}
+
+func (s *Server) add(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.listeners[l] = struct{}{}
+	}
+	return !s.closed
+}
+
+func (s *Server) remove(l net.Listener) {
+	s.mu.Lock()
+	delete(s.listeners, l)
+	s.mu.Unlock()
+	l.Close()
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
