@@ -1,0 +1,225 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// Options open a Directory. Zero fields take their defaults.
+type Options struct {
+	// SegmentBytes is the size at which a log begins a new segment file: 1 to 4 MiB, by default 2 MiB. The last segment
+	// of every open log is held in memory.
+	SegmentBytes int
+	// Random draws the node id when the directory is new. It is needed only then.
+	Random *rand.Rand
+
+	system system // nil for the real one
+}
+
+const defaultSegmentBytes = 2 << 20
+
+// Directory is a broker's data directory:
+//
+//	lock                        held while the directory is open
+//	identity                    node, cluster, incarnation
+//	register                    every replica id ever started here
+//	replicas/t7-p0-r12/         one replica's log: topic id, partition, replica id
+//	    hardstate               term, vote, commit and durable index
+//	    checkpoint-<index>      base and newest
+//	    <first index>           segments
+//
+// Its methods may be called by any number of goroutines.
+type Directory struct {
+	path    string
+	options Options
+	lock    *os.File
+
+	mu       sync.Mutex
+	identity Identity
+	register *register
+	open     map[id.Replica]bool // logs open now, or being opened or removed
+	// distrusted remembers logs that were poisoned: up to where they were durable.
+	distrusted map[id.Replica]id.Index
+}
+
+// OpenDirectory opens a data directory, or makes it where there is none, locks it against other processes, and counts its
+// incarnation up. It returns an error that unwraps to ErrLocked when somebody has it open, to partitions.ErrDamaged when
+// identity or register are missing or cannot be read, and to partitions.ErrNewer when a newer program wrote it.
+func OpenDirectory(path string, options Options) (*Directory, error) {
+	if options.SegmentBytes == 0 {
+		options.SegmentBytes = defaultSegmentBytes
+	}
+	if options.system == nil {
+		options.system = disk{}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return nil, err
+	}
+	d := &Directory{
+		path: path, options: options,
+		open: make(map[id.Replica]bool), distrusted: make(map[id.Replica]id.Index),
+	}
+	if d.lock, err = lockDirectory(path); err != nil {
+		return nil, err
+	}
+	if err := d.load(); err != nil {
+		d.lock.Close()
+		return nil, fmt.Errorf("data directory %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// lockDirectory takes the lock that the operating system releases when the process ends, however it ends.
+func lockDirectory(path string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w: another broker runs on it; stop that one, or choose another directory", path, ErrLocked)
+		}
+		return nil, fmt.Errorf("lock of %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// load reads identity and register. The identity is written last when the directory is made, so where there is none, there
+// never was a replica.
+func (d *Directory) load() error {
+	sys := d.options.system
+	if _, err := removeUnfinished(d.path); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(filepath.Join(d.path, identityName))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if err := d.make(); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if d.identity, err = ParseIdentity(b); err != nil {
+			return fmt.Errorf("%s: %w", identityName, err)
+		}
+	}
+	d.register, err = openRegister(sys, d.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the register is gone, so it is not known which replicas voted here: %w", partitions.ErrDamaged)
+	}
+	if err != nil {
+		return err
+	}
+	next := d.identity
+	next.Incarnation++
+	if err := d.setIdentity(next); err != nil {
+		return err
+	}
+	return d.sweep()
+}
+
+// make makes everything but the identity.
+func (d *Directory) make() error {
+	sys := d.options.system
+	if b, err := os.ReadFile(filepath.Join(d.path, registerName)); err == nil && len(b) > 0 {
+		return fmt.Errorf("replicas are registered but the identity is gone: %w", partitions.ErrDamaged)
+	}
+	if d.options.Random == nil {
+		return errors.New("a new data directory needs Options.Random to draw its node id")
+	}
+	if err := os.MkdirAll(d.replicas(), 0o750); err != nil {
+		return err
+	}
+	if err := replaceFile(sys, filepath.Join(d.path, registerName), nil); err != nil {
+		return err
+	}
+	if err := sys.syncDirectory(filepath.Dir(d.path)); err != nil {
+		return err
+	}
+	d.identity = Identity{Node: id.NewNode(d.options.Random)}
+	return nil
+}
+
+// sweep finishes removals that a crash interrupted.
+func (d *Directory) sweep() error {
+	if _, err := removeUnfinished(d.replicas()); err != nil {
+		return err
+	}
+	for _, r := range d.register.ids {
+		if r.Removed {
+			if err := os.RemoveAll(d.replica(r.Partition, r.Replica)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Directory) setIdentity(i Identity) error {
+	if err := replaceFile(d.options.system, filepath.Join(d.path, identityName), i.AppendTo(nil)); err != nil {
+		return fmt.Errorf("%s: %w", identityName, err)
+	}
+	d.identity = i
+	return nil
+}
+
+func (d *Directory) replicas() string { return filepath.Join(d.path, "replicas") }
+
+func (d *Directory) replica(p id.Partition, r id.Replica) string {
+	return filepath.Join(d.replicas(), fmt.Sprintf("t%d-p%d-r%d", uint64(p.Topic), p.Number, uint64(r)))
+}
+
+// Identity tells whose directory this is.
+func (d *Directory) Identity() Identity {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.identity
+}
+
+// SetCluster makes the directory belong to a cluster, durably. A directory belongs to one cluster for ever: it is an error
+// to name another one.
+func (d *Directory) SetCluster(c id.Cluster) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch next := d.identity; next.Cluster {
+	case c:
+		return nil
+	case 0:
+		next.Cluster = c
+		return d.setIdentity(next)
+	}
+	return fmt.Errorf("data directory %s belongs to cluster %v, it cannot join %v: use an empty directory", d.path, d.identity.Cluster, c)
+}
+
+// Registered tells whether a replica was ever created here, removed ones included.
+func (d *Directory) Registered(r id.Replica) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.register.ids[r]
+	return ok
+}
+
+// Close releases the directory. Every log must have been closed: otherwise it returns an error that unwraps to ErrOpen.
+func (d *Directory) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.open) > 0 {
+		return fmt.Errorf("data directory %s: %d logs: %w", d.path, len(d.open), ErrOpen)
+	}
+	return errors.Join(d.register.file.Close(), d.lock.Close())
+}

@@ -1,0 +1,39 @@
+// Package wal remembers: a replica's entries, its vote and its checkpoints, in files that carry checksums, verified at
+// every read. It is the only room that touches log files and the only one that imports tidwall/wal, around which it adds
+// what that library lacks: checksums, repair, fsyncs of directories, safe truncation and reads beside a writer.
+//
+// It never decides what to write, reads no clock, draws no random number (but a node id, from a source it is given),
+// starts no goroutine, and never changes a byte of a log that is damaged.
+//
+// # The crash argument
+//
+// What is assumed of the disk: an fsync that returned makes the file's bytes durable; an fsync of a directory its names;
+// a rename is atomic; whatever was not fsynced may be there, missing, cut, or zero, page by page and in any order; a write
+// to one 4 KiB block leaves the others alone. Nothing is assumed about what a failed fsync left.
+//
+//   - Acknowledged means: frames fsynced, the directory fsynced if a segment began, and then reported by Sync. Before the
+//     directory is fsynced, nothing in a new segment is reported.
+//   - Every frame carries synced, the highest index known durable when it was written; slots carry it too. At opening the
+//     highest of all that verify is the durable index. It is never above what was really durable, because it is only ever
+//     set after Sync, and lowered durably before anything is cut.
+//   - So the first bad frame above it belongs to a write that was never reported: a tear, cut off (repair.go). A bad frame
+//     at or below it was reported once: damage, which is never cut, never served and never hidden. The log then opens for
+//     reading only.
+//   - It can be below what was durable only by the last group commit, if neither a slot write nor a later frame reached
+//     the disk: damage to exactly that commit, together with a power failure before the scratch slot was written back,
+//     reads as a tear. This is the stated limit; a second fsync per commit would be the price of closing it.
+//   - Term and vote go to the slot that is not the newest durable one and are fsynced before Sync returns. A torn write
+//     leaves the other; the scratch slot repeats what was fsynced, so that damage to any one slot loses nothing.
+//   - After a failed write or fsync the log is poisoned. The next opening in this process believes nothing above the
+//     durable index and copies the last segment to a new file. An opening in another process cannot know; it writes again
+//     whatever it believes above the durable index, and the hard state, before it fsyncs, because the pages may have been
+//     marked clean.
+//   - Names: a replica's directory is complete and durable before it gets its name, has its name before it is registered,
+//     and is registered before its id is used. A registered id without its directory has forgotten (amnesia).
+//
+// # Where to start
+//
+// frame.go draws the bytes, repair.go decides between tear and damage; both are pure, and simulation's disk uses them.
+// log.go writes, cut.go truncates, open.go repairs, reader.go reads. directory.go and replicas.go hold the logs of a
+// broker; register.go and identity.go what must outlive them.
+package wal

@@ -1,0 +1,17 @@
+package wal
+
+import "errors"
+
+// What this room reports besides partitions.ErrDamaged, ErrPoisoned, ErrClosed and ErrNewer.
+var (
+	// ErrLocked: another process, or another part of this one, has the data directory open.
+	ErrLocked = errors.New("wal: data directory is in use")
+	// ErrOpen: the replica's log is open already; a log has one owner.
+	ErrOpen = errors.New("wal: log is already open")
+	// ErrNotRegistered: no replica of that id was ever created in this data directory.
+	ErrNotRegistered = errors.New("wal: replica was never created here")
+	// ErrRemoved: the replica was removed for good. Its id is never used again.
+	ErrRemoved = errors.New("wal: replica was removed")
+	// ErrRange: entries were asked for that the log does not hold.
+	ErrRange = errors.New("wal: entries outside the log")
+)

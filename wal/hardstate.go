@@ -1,0 +1,137 @@
+package wal
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// The hard state lies in one file of three slots, each at the start of a 4 KiB block of its own, so that writing one can
+// spoil no other. A slot, little endian:
+//
+//	 0       4        8         9       10         16         24        32     40     48       56        64
+//	+-------+--------+---------+-------+----------+----------+---------+------+------+--------+---------+
+//	| magic | crc32c | version | flags | zero × 6 | sequence | replica | term | vote | commit | durable |
+//	+-------+--------+---------+-------+----------+----------+---------+------+------+--------+---------+
+//	        |        |<------------------------ covered by the checksum --------------------------------|
+//
+// Of the slots that verify, the one with the highest sequence counts, whole. Magic and checksum keep their places in every
+// future version. Slots 0 and 1 take turns and are fsynced: a torn write leaves the other. Slot 2, the scratch slot, is
+// written without an fsync after every group commit and again after every fsynced write, so that what is known stands in
+// two places.
+const (
+	slotVersion   = 1
+	slotBytes     = 64
+	slotBlock     = 4096
+	slotCount     = 3
+	scratchPlace  = 2
+	hardStateName = "hardstate"
+	// HardStateBytes is the size of a hard state file.
+	HardStateBytes = slotCount * slotBlock
+)
+
+var slotMagic = [4]byte{0xF5, 'T', 'R', 'H'}
+
+// Slot is a replica's hard state together with what is known of its log.
+type Slot struct {
+	// Sequence counts the writes of this file: the highest one that verifies stands.
+	Sequence  uint64
+	Replica   id.Replica
+	HardState partitions.HardState
+	// Durable is the highest index known to be durable.
+	Durable id.Index
+}
+
+// AppendTo appends the bytes of the slot to dst and returns the result.
+func (s Slot) AppendTo(dst []byte) []byte {
+	le := binary.LittleEndian
+	at := len(dst)
+	dst = append(dst, slotMagic[:]...)
+	dst = append(dst, 0, 0, 0, 0, slotVersion, 0, 0, 0, 0, 0, 0, 0)
+	dst = le.AppendUint64(dst, s.Sequence)
+	dst = le.AppendUint64(dst, uint64(s.Replica))
+	dst = le.AppendUint64(dst, uint64(s.HardState.Term))
+	dst = le.AppendUint64(dst, uint64(s.HardState.Vote))
+	dst = le.AppendUint64(dst, uint64(s.HardState.Commit))
+	dst = le.AppendUint64(dst, uint64(s.Durable))
+	le.PutUint32(dst[at+4:], checksum(0, dst[at+8:]))
+	return dst
+}
+
+// same tells whether two slots say the same, whenever they were written.
+func (s Slot) same(t Slot) bool {
+	s.Sequence = t.Sequence
+	return s == t
+}
+
+// ParseSlots reads a hard state file and returns the slot that stands. It returns an error that unwraps to
+// partitions.ErrDamaged when none verifies, and to partitions.ErrNewer when one does that this program does not know.
+func ParseSlots(b []byte) (Slot, error) {
+	stands, _, err := readSlots(b)
+	return stands, err
+}
+
+// readSlots is ParseSlots that also tells in which place an fsynced slot says the same as the one that stands, -1 if that
+// is not certain. It is where the scratch slot stands and repeats it: that one is written only after the fsync returned.
+func readSlots(b []byte) (stands Slot, kept int, err error) {
+	var slots [slotCount]Slot
+	newest := -1
+	for place := range slotCount {
+		at := place * slotBlock
+		if at+slotBytes > len(b) {
+			break
+		}
+		s, ok, err := parseSlot(b[at : at+slotBytes])
+		if err != nil {
+			return Slot{}, -1, fmt.Errorf("slot %d: %w", place, err)
+		}
+		if !ok {
+			continue
+		}
+		slots[place] = s
+		if newest < 0 || s.Sequence >= slots[newest].Sequence {
+			newest = place
+		}
+	}
+	if newest < 0 {
+		return Slot{}, -1, fmt.Errorf("no slot of %d bytes verifies: %w", len(b), partitions.ErrDamaged)
+	}
+	stands, kept = slots[newest], -1
+	for place := range scratchPlace {
+		if newest == scratchPlace && slots[place].same(stands) {
+			kept = place
+		}
+	}
+	return stands, kept, nil
+}
+
+func parseSlot(b []byte) (s Slot, ok bool, err error) {
+	le := binary.LittleEndian
+	if [4]byte(b) != slotMagic || le.Uint32(b[4:]) != checksum(0, b[8:]) {
+		return Slot{}, false, nil
+	}
+	if b[8] != slotVersion || b[9] != 0 || [6]byte(b[10:]) != [6]byte{} {
+		return Slot{}, false, fmt.Errorf("version %d, flags %#x: %w", b[8], b[9], partitions.ErrNewer)
+	}
+	return Slot{
+		Sequence: le.Uint64(b[16:]),
+		Replica:  id.Replica(le.Uint64(b[24:])),
+		HardState: partitions.HardState{
+			Term:   id.Term(le.Uint64(b[32:])),
+			Vote:   id.Replica(le.Uint64(b[40:])),
+			Commit: id.Index(le.Uint64(b[48:])),
+		},
+		Durable: id.Index(le.Uint64(b[56:])),
+	}, true, nil
+}
+
+// NewSlots returns the bytes of a hard state file that says s in every slot.
+func NewSlots(s Slot) []byte {
+	b := make([]byte, HardStateBytes)
+	for place := range slotCount {
+		s.AppendTo(b[:place*slotBlock])
+	}
+	return b
+}

@@ -1,0 +1,292 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// opening is the way of a replica's directory to an open log:
+//
+//  1. remove what was left half-made;
+//  2. read the hard state and the newest checkpoint: what is known durable and committed;
+//  3. survey the last segments: a tear, damage, or neither;
+//  4. with damage: open for reading only, and change nothing;
+//  5. otherwise cut the tear, make durable what is believed, and open for appending.
+type opening struct {
+	sys          system
+	directory    string
+	owner        id.Replica
+	segmentBytes int
+	// poisoned and durable are what this process remembers of the log if a write or fsync failed while it was last open.
+	// durable is raised to what the survey finds, so that it can be remembered if this opening fails too.
+	poisoned bool
+	durable  id.Index
+
+	names       []string
+	firsts      []id.Index // of all segments
+	slot        Slot
+	kept        int // the place where slot is certainly durable; -1: none
+	checkpoints *checkpoints
+	newest      *partitions.Checkpoint
+	lo          int            // the first segment surveyed, in firsts
+	segments    []SegmentBytes // those surveyed
+	verdict     Verdict
+	recovered   partitions.Recovered
+}
+
+// open opens the log. Its errors unwrap to partitions.ErrDamaged where there is nothing to read from, and to
+// partitions.ErrNewer; others are the operating system's.
+func (o *opening) open() (*Log, error) {
+	var err error
+	if o.names, err = removeUnfinished(o.directory); err != nil {
+		return nil, err
+	}
+	damage, err := o.readState()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.survey(); err != nil {
+		return nil, err
+	}
+	o.durable = max(o.durable, o.verdict.Durable)
+	if damage == nil {
+		damage = o.verdict.Damage
+	}
+	if damage == nil {
+		if damage, err = o.discontinuity(); err != nil {
+			return nil, err
+		}
+	}
+	terms := termFinder{opening: o}
+	if err := terms.find(); err != nil {
+		return nil, err
+	}
+	if damage == nil {
+		damage = terms.damage
+	}
+	o.recover(damage, terms.found)
+	if damage != nil {
+		return o.log(), nil
+	}
+	return o.writable()
+}
+
+// readState reads what is known beside the segments. The damage it returns leaves something to read from.
+func (o *opening) readState() (*partitions.Damage, error) {
+	var damage *partitions.Damage
+	b, err := os.ReadFile(filepath.Join(o.directory, hardStateName))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	o.slot, o.kept, err = readSlots(b)
+	if errors.Is(err, partitions.ErrNewer) {
+		return nil, fmt.Errorf("%s: %w", hardStateName, err)
+	}
+	if err == nil && o.slot.Replica != o.owner {
+		err = fmt.Errorf("it belongs to replica %d: %w", o.slot.Replica, partitions.ErrDamaged)
+	}
+	if err != nil {
+		o.slot, o.kept = Slot{Replica: o.owner}, -1
+		damage = &partitions.Damage{
+			Kind: partitions.DamageAmnesia, File: hardStateName,
+			Reason: fmt.Sprintf("the hard state cannot be read, so the replica does not know its vote: %v", err),
+		}
+	}
+	if o.checkpoints, o.newest, err = openCheckpoints(o.sys, o.directory, o.owner, o.names); err != nil {
+		return nil, err
+	}
+	o.firsts = segmentNames(o.names)
+	if o.newest == nil || len(o.firsts) == 0 {
+		return nil, fmt.Errorf("%s holds %d segments and no checkpoint that verifies: %w",
+			o.directory, len(o.firsts), partitions.ErrDamaged)
+	}
+	return damage, nil
+}
+
+// survey reads the last segments, at least two, and further back while the durable index lies before them. What lies in
+// front of those was fsynced when it was rolled: its damage is found by reads.
+func (o *opening) survey() error {
+	known := Known{
+		Durable:  max(o.slot.Durable, o.newest.Index),
+		Commit:   max(o.slot.HardState.Commit, o.newest.Index),
+		Poisoned: o.poisoned,
+	}
+	if o.poisoned {
+		known.Durable = max(known.Durable, o.durable)
+	}
+	for o.lo = len(o.firsts); ; {
+		o.lo--
+		s, err := readSegment(o.directory, o.firsts[o.lo])
+		if err != nil {
+			return err
+		}
+		o.segments = append([]SegmentBytes{s}, o.segments...)
+		if len(o.segments) < 2 && o.lo > 0 {
+			continue
+		}
+		if o.verdict, err = Survey(o.owner, o.segments, known); err != nil {
+			return err
+		}
+		if o.lo == 0 || s.First <= o.verdict.Durable+1 {
+			return nil
+		}
+	}
+}
+
+// discontinuity looks for what is missing in front of the segments surveyed, as far as names and sizes tell.
+func (o *opening) discontinuity() (*partitions.Damage, error) {
+	if want := o.newest.Index + 1; o.firsts[0] > want {
+		return &partitions.Damage{
+			Kind: partitions.DamageAmnesia, File: segmentName(o.firsts[0]), Index: want,
+			Reason: fmt.Sprintf("the log begins at entry %d, and the newest checkpoint that verifies is of %d", o.firsts[0], want-1),
+		}, nil
+	}
+	for _, first := range o.firsts[:o.lo] {
+		info, err := os.Stat(filepath.Join(o.directory, segmentName(first)))
+		if err != nil {
+			return nil, err
+		}
+		if info.Size() == 0 {
+			return &partitions.Damage{
+				Kind: partitions.DamageHole, File: segmentName(first), Index: first,
+				Reason: fmt.Sprintf("segment %s is empty, though others follow it", segmentName(first)),
+			}, nil
+		}
+	}
+	return nil, nil
+}
+
+// recover fills in Recovered. The commit index is clamped to what is there; a term seen in the log or in a checkpoint was
+// reached, though nobody was voted for in it.
+func (o *opening) recover(damage *partitions.Damage, terms []partitions.TermStart) {
+	v, state := o.verdict, o.slot.HardState
+	term := o.newest.Term
+	if n := len(terms); n > 0 {
+		term = max(term, terms[n-1].Term)
+	}
+	if term > state.Term {
+		state.Term, state.Vote = term, 0
+	}
+	state.Commit = min(v.Last, max(state.Commit, o.newest.Index))
+	o.recovered = partitions.Recovered{
+		HardState: state, Replica: o.owner, Newest: o.newest,
+		First: o.firsts[0], Last: v.Last, Terms: terms,
+		Durable: v.Durable, Torn: v.Torn, Damage: damage,
+	}
+	if damage != nil {
+		o.recovered.Torn = 0 // nothing is cut
+	}
+}
+
+// log makes a log of what was found, without anything to write with.
+func (o *opening) log() *Log {
+	l := &Log{
+		sys: o.sys, directory: o.directory, owner: o.owner, segmentBytes: o.segmentBytes,
+		recovered: o.recovered, checkpoints: o.checkpoints, state: o.recovered.HardState,
+		last: o.verdict.Last, durable: o.verdict.Last,
+	}
+	for _, first := range o.firsts[:o.lo+o.verdict.Segment+1] {
+		s := &segment{first: first}
+		if info, err := os.Stat(l.path(s)); err == nil {
+			s.size = info.Size() // a file that is gone has none: reading it reports damage
+		}
+		l.segments = append(l.segments, s)
+	}
+	l.segments[len(l.segments)-1].size = int64(o.verdict.At)
+	return l
+}
+
+// writable repairs and opens for appending.
+func (o *opening) writable() (*Log, error) {
+	clean := o.kept >= 0 && !o.poisoned && o.verdict.Torn == 0 && o.verdict.Segment == len(o.segments)-1 &&
+		o.slot.Durable == o.verdict.Last && o.slot.HardState == o.recovered.HardState
+	if !clean {
+		if err := o.mend(); err != nil {
+			return nil, fmt.Errorf("repair of %s: %w", o.directory, err)
+		}
+	}
+	l := o.log()
+	end := l.segments[len(l.segments)-1]
+	tailBytes := o.segments[o.verdict.Segment]
+	tailBytes.Bytes = tailBytes.Bytes[:o.verdict.At]
+	var err error
+	if end.index, err = scan(o.owner, tailBytes, l.last+1); err != nil {
+		return nil, err
+	}
+	if l.slots, err = openSlots(o.sys, o.directory, o.slot, max(o.kept, 0)); err != nil {
+		return nil, err
+	}
+	if l.tail, err = o.sys.openTail(o.directory, o.segmentBytes); err != nil {
+		return nil, errors.Join(err, l.slots.close())
+	}
+	if err := l.checkTail(); err != nil {
+		return nil, errors.Join(err, l.slots.close(), l.tail.Close())
+	}
+	return l, nil
+}
+
+// mend cuts the tear and makes durable what is believed. Each step leaves a directory that opens to the same log.
+func (o *opening) mend() error {
+	v := o.verdict
+	if err := removeSegments(o.sys, o.directory, o.firsts[o.lo+v.Segment+1:]); err != nil {
+		return err
+	}
+	end := o.segments[v.Segment]
+	path := filepath.Join(o.directory, segmentName(end.First))
+	if o.poisoned {
+		// Pages of the old file may be marked clean without being on the disk: a new file has none of them.
+		if err := replaceFile(o.sys, path, end.Bytes[:v.At]); err != nil {
+			return err
+		}
+	} else if v.At < len(end.Bytes) {
+		if err := truncateFile(o.sys, path, int64(v.At)); err != nil {
+			return err
+		}
+	}
+	if err := o.rewrite(); err != nil {
+		return err
+	}
+	o.slot = Slot{Sequence: o.slot.Sequence + 1, Replica: o.owner, HardState: o.recovered.HardState, Durable: v.Last}
+	o.kept = 0
+	return createSlots(o.sys, o.directory, o.slot) // fsyncs the directory, which may have new segments
+}
+
+// rewrite makes the entries above the durable index durable. They are written again, the same bytes in the same places,
+// and then fsynced: an fsync that failed in an earlier process may have left their pages marked clean, and another fsync
+// alone would do nothing.
+func (o *opening) rewrite() error {
+	v := o.verdict
+	if v.Last == v.Durable {
+		return nil
+	}
+	for i, s := range o.segments[:v.Segment+1] {
+		if i == v.Segment {
+			s.Bytes = s.Bytes[:v.At]
+		}
+		from, err := before(o.owner, s, min(v.Durable, v.Last)+1)
+		if err != nil {
+			continue // the segment ends at or below the durable index
+		}
+		if err := rewriteFile(o.sys, filepath.Join(o.directory, segmentName(s.First)), s.Bytes, len(from)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rewriteFile(sys system, path string, b []byte, from int) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := sys.writeAt(f, b[from:], int64(from)); err != nil {
+		return err
+	}
+	return sys.syncFile(f)
+}

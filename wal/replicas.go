@@ -1,0 +1,165 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// Create makes the durable beginning of a replica's log: a checkpoint, the hard state, and an empty log behind the
+// checkpoint; then it registers the replica. Creating what is registered already changes nothing and is no error, even
+// where its directory is gone: that is amnesia, and Open says so. It returns ErrRemoved for a replica that was removed,
+// and an error that unwraps to partitions.ErrDamaged while the register is damaged: it cannot tell whether the id is new.
+func (d *Directory) Create(p id.Partition, r id.Replica, birth partitions.Checkpoint, state partitions.HardState) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if found, ok := d.register.ids[r]; ok {
+		return found.check(p)
+	}
+	if d.register.refused != nil {
+		return fmt.Errorf("replica %d of %v cannot begin: %w", r, p, d.register.refused)
+	}
+	path := d.replica(p, r)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if err := d.build(path, r, birth, state); err != nil {
+			return fmt.Errorf("replica %d of %v: %w", r, p, err)
+		}
+	} else if err != nil {
+		return err
+	}
+	// A directory of that name is complete: a crash came between its renaming and the register.
+	if err := d.options.system.syncDirectory(d.replicas()); err != nil {
+		return err
+	}
+	return d.register.add(Registration{Replica: r, Partition: p})
+}
+
+// build makes a replica's directory under another name and renames it when it is complete and durable.
+func (d *Directory) build(path string, r id.Replica, birth partitions.Checkpoint, state partitions.HardState) error {
+	sys, making := d.options.system, path+newSuffix
+	if err := os.RemoveAll(making); err != nil {
+		return err
+	}
+	if err := os.Mkdir(making, 0o750); err != nil {
+		return err
+	}
+	files := map[string][]byte{
+		checkpointName(birth.Index):  AppendCheckpoint(nil, r, &birth),
+		hardStateName:                NewSlots(Slot{Sequence: 1, Replica: r, HardState: state, Durable: birth.Index}),
+		segmentName(birth.Index + 1): nil,
+	}
+	for name, b := range files {
+		if err := writeNewFile(sys, filepath.Join(making, name), b); err != nil {
+			return err
+		}
+	}
+	if err := sys.syncDirectory(making); err != nil {
+		return err
+	}
+	return os.Rename(making, path)
+}
+
+// check tells why a registered replica cannot be used for a partition.
+func (r Registration) check(p id.Partition) error {
+	if r.Partition != p {
+		return fmt.Errorf("replica %d belongs to %v, not to %v: %w", r.Replica, r.Partition, p, partitions.ErrMisplaced)
+	}
+	if r.Removed {
+		return fmt.Errorf("replica %d of %v: %w", r.Replica, p, ErrRemoved)
+	}
+	return nil
+}
+
+// Open repairs and opens a replica's log: see the package comment. One that is damaged opens too, for reading only. Where
+// there is nothing to read from, or the directory of a registered replica is gone, it returns an error that unwraps to
+// partitions.ErrDamaged, and leaves everything as it is. The others: ErrNotRegistered, ErrRemoved, ErrOpen,
+// partitions.ErrMisplaced, partitions.ErrNewer, and the operating system's.
+func (d *Directory) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
+	o, err := d.begin(p, r)
+	if err != nil {
+		return nil, err
+	}
+	l, err := o.open()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		delete(d.distrusted, r)
+		l.released = func(poisoned bool, durable id.Index) { d.release(r, poisoned, durable) }
+		return l, nil
+	}
+	delete(d.open, r)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("a file of it is gone: %w: %w", err, partitions.ErrDamaged)
+	}
+	if !errors.Is(err, partitions.ErrDamaged) && !errors.Is(err, partitions.ErrNewer) {
+		d.distrusted[r] = o.durable // a write or fsync of the repair may have failed
+	}
+	return nil, fmt.Errorf("replica %d of %v: %w", r, p, err)
+}
+
+// begin claims a log for opening.
+func (d *Directory) begin(p id.Partition, r id.Replica) (*opening, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.claim(p, r); err != nil {
+		return nil, err
+	}
+	o := &opening{
+		sys: d.options.system, directory: d.replica(p, r), owner: r, segmentBytes: d.options.SegmentBytes,
+	}
+	o.durable, o.poisoned = d.distrusted[r]
+	return o, nil
+}
+
+// claim makes sure that a replica's directory has one user.
+func (d *Directory) claim(p id.Partition, r id.Replica) error {
+	found, ok := d.register.ids[r]
+	if !ok {
+		return fmt.Errorf("replica %d of %v: %w", r, p, ErrNotRegistered)
+	}
+	if err := found.check(p); err != nil {
+		return err
+	}
+	if d.open[r] {
+		return fmt.Errorf("replica %d of %v: %w", r, p, ErrOpen)
+	}
+	d.open[r] = true
+	return nil
+}
+
+// release is told when a log was closed.
+func (d *Directory) release(r id.Replica, poisoned bool, durable id.Index) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.open, r)
+	if poisoned {
+		d.distrusted[r] = durable
+	}
+}
+
+// Remove notes in the register that a replica is gone for good, and then deletes its directory. Its log must be closed:
+// otherwise it returns ErrOpen. Removing what was removed is no error.
+func (d *Directory) Remove(p id.Partition, r id.Replica) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.claim(p, r)
+	if errors.Is(err, ErrRemoved) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer delete(d.open, r)
+	if err := d.register.add(Registration{Replica: r, Partition: p, Removed: true}); err != nil {
+		return err
+	}
+	delete(d.distrusted, r)
+	if err := os.RemoveAll(d.replica(p, r)); err != nil {
+		return err
+	}
+	return d.options.system.syncDirectory(d.replicas())
+}
