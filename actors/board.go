@@ -1,0 +1,66 @@
+package actors
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync/atomic"
+
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// board is what a broker's catalog publishes for everyone to read without waiting.
+type board struct {
+	// view is written by the catalog's actor alone. Never nil.
+	view atomic.Pointer[view]
+	// fold is the newest state that the catalog's own replica has applied; written by its partition alone. It may be ahead
+	// of view.state, and nil before the catalog opened.
+	fold atomic.Pointer[catalog.State]
+	// problem is why the catalog does not move; nil while it does.
+	problem atomic.Pointer[string]
+}
+
+// view is an immutable routing table with the state it was made from.
+type view struct {
+	state *catalog.State
+	table map[id.Partition]*address
+	order []*address // the table's, ordered by partition
+}
+
+func newBoard() *board {
+	b := &board{}
+	b.view.Store(newView(catalog.NewFold().State(), nil))
+	return b
+}
+
+func newView(state *catalog.State, table map[id.Partition]*address) *view {
+	order := slices.SortedFunc(maps.Values(table), func(a, b *address) int {
+		return cmp.Or(cmp.Compare(a.partition.Topic, b.partition.Topic), cmp.Compare(a.partition.Number, b.partition.Number))
+	})
+	return &view{state: state, table: table, order: order}
+}
+
+// observe takes what the catalog's replica has applied, and tells whether it is news. After a restart the replica applies
+// again what it had applied before: that is none.
+func (b *board) observe(state *catalog.State) bool {
+	if last := b.fold.Load(); last != nil && last.Version >= state.Version {
+		return false
+	}
+	b.fold.Store(state)
+	return true
+}
+
+// problems lists, as sentences, what keeps partitions of this broker from serving, in the order of partitions.
+func (b *board) problems() []string {
+	var all []string
+	if p := b.problem.Load(); p != nil {
+		all = append(all, "catalog: "+*p)
+	}
+	for _, a := range b.view.Load().order {
+		if p := a.readProblem(); p != "" {
+			all = append(all, a.name+": "+p)
+		}
+	}
+	return all
+}

@@ -1,0 +1,324 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"troupe/partitions"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// forgetAtOnce bounds one Forget command.
+const forgetAtOnce = 1000
+
+// curator is the catalog's actor. It follows the state that __catalog-0 applies: it starts the partitions that live here,
+// removes those that do not any more, and writes the routing table. It also proposes what clients ask of the catalog.
+//
+// Invariants: the table routes to exactly the tenants that are not leaving; state is the newest one reconciled, and its
+// version only grows; an id of the block [nextProducer, endProducer) is given once.
+type curator struct {
+	*stage
+	board   *board
+	orders  *door[order]
+	cluster id.Cluster
+	begins  bool // Options.Bootstrap
+	limit   partitions.Limits
+	node    *actor.PID
+	self    *actor.PID
+	own     *address // of the catalog's own partition
+	taken   []order
+	at      int
+
+	awake    bool // the catalog's partition has served once
+	state    *catalog.State
+	tenants  map[id.Replica]*tenant
+	creating map[id.TopicID][]creation
+
+	wanted                    []*producerOrder // who waits for a producer id
+	reserving                 bool
+	nextProducer, endProducer id.Producer
+
+	erasing    map[id.Replica]bool // erased or about to be, and still doomed in the catalog
+	erasures   int                 // jobs on the pool
+	erased     []id.Replica        // to be forgotten
+	forgetting bool
+
+	started func(error) // told once
+	halting func()      // set once the broker stops: whom to tell
+	broken  error       // a bug met here: the actor only stops from there on
+}
+
+// tenant is a partition that runs on this broker.
+type tenant struct {
+	address *address
+	settled bool
+	leaving bool
+}
+
+// creation is a topic whose partitions here open.
+type creation struct {
+	topic *catalog.Topic
+	order *createOrder
+}
+
+// Receive handles one message.
+func (c *curator) Receive(ctx actor.Context) {
+	defer c.rescue("catalog", c.crash)
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		c.self = ctx.Self()
+		c.open()
+		c.serve()
+	case *actor.Stopped:
+		c.refuseAll()
+	case wake:
+		c.serve()
+	case applied:
+		if c.awake {
+			c.reconcile()
+		}
+	case settled:
+		c.settle(m)
+	case gone:
+		c.leave(m)
+	case erased:
+		c.erasures--
+		c.erase(m.replica, m.err)
+		c.finish()
+	case retry:
+		c.sweep()
+		c.forget()
+	case halt:
+		c.halt(m.done)
+	}
+}
+
+// open starts the catalog's own partition.
+func (c *curator) open() {
+	own := catalog.Partition()
+	founders := []partitions.Placed{{Replica: catalog.FirstReplica, Node: c.stage.node}}
+	p := &plan{
+		address: newAddress(c.stage, c.node, own, catalog.FirstReplica), founders: founders, limits: c.limit,
+		settings: (&catalog.Topic{}).Effective(), fold: func() partitions.Fold { return catalog.NewFold() }, create: c.begins,
+	}
+	c.own = p.address
+	shell := newPartition(c.stage, p, c.self)
+	board, self := c.board, c.self
+	shell.observe = func(fold partitions.Fold) {
+		if board.observe(fold.(*catalog.Fold).State()) {
+			c.send(self, applied{})
+		}
+	}
+	c.tenants[p.address.replica] = &tenant{address: p.address}
+	c.send(c.node, spawnOrder{partition: shell})
+	c.publish(c.board.view.Load().state)
+}
+
+// serve begins what waits behind the door.
+func (c *curator) serve() {
+	if c.broken != nil {
+		return
+	}
+	c.taken, c.at = c.orders.take(c.taken[:0], c.limits.RequestsATurn), 0
+	for c.at < len(c.taken) {
+		o := c.taken[c.at]
+		c.taken[c.at] = nil
+		c.at++
+		o.begin(c)
+	}
+}
+
+// propose writes a command to the catalog's log. The order is concluded with its answer.
+func (c *curator) propose(command catalog.Command, o order) {
+	orders := c.orders
+	c.own.ask(&produceRequest{
+		Produce: partitions.Produce{
+			Request: c.own.next(), Batch: catalog.Batch(command, c.seams.Clock.Now()), Acks: partitions.AcksQuorum,
+			ExpectEnd: partitions.NoExpectation,
+		},
+		done: func(a partitions.ProduceAnswer) {
+			d := &decision{order: o, answer: a}
+			if err := orders.pass(d); err != nil {
+				d.refuse(err)
+			}
+		},
+	})
+}
+
+// settle takes a partition's report that it serves, or does not.
+func (c *curator) settle(m settled) {
+	t := c.tenants[m.address.replica]
+	if t == nil {
+		return
+	}
+	t.settled = true
+	if m.address != c.own {
+		c.complete(m.address.partition.Topic)
+		c.ready()
+		return
+	}
+	switch {
+	case !m.serving:
+		c.fail(fmt.Errorf("%w: the catalog's partition: %s", partitions.ErrUnavailable, c.own.readProblem()))
+	case !c.awake:
+		c.wakeUp()
+	}
+}
+
+// wakeUp comes when the catalog's partition serves for the first time: all it knows is applied.
+func (c *curator) wakeUp() {
+	c.awake = true
+	switch cluster := c.board.fold.Load().Cluster; {
+	case cluster == 0 && c.begins:
+		bootstrapOrder{catalog.Bootstrap{Cluster: c.cluster, Node: c.stage.node, At: c.seams.Clock.Now()}}.begin(c)
+	case cluster != c.cluster:
+		c.crash(fmt.Errorf("the catalog belongs to cluster %v, this broker to %v: %w", cluster, c.cluster,
+			partitions.ErrMisplaced))
+	default:
+		c.reconcile()
+		c.ready()
+	}
+}
+
+// ready completes the start, once every partition has opened or has said why not.
+func (c *curator) ready() {
+	if c.started == nil || c.state == nil {
+		return
+	}
+	for _, t := range c.tenants { // all or nothing: the order does not matter
+		if !t.settled {
+			return
+		}
+	}
+	c.fail(nil)
+}
+
+// fail completes the start with an error, or nil.
+func (c *curator) fail(err error) {
+	if started := c.started; started != nil {
+		c.started = nil
+		c.safely(func() { started(err) })
+	}
+}
+
+// reconcile makes this broker what the newest state says.
+func (c *curator) reconcile() {
+	s := c.board.fold.Load()
+	if c.state != nil && s.Version <= c.state.Version || c.halting != nil {
+		return
+	}
+	c.state = s
+	for _, topic := range s.TopicIDs() {
+		for n, a := range s.Topics[topic].Partitions {
+			for _, r := range a.Replicas {
+				if r.Node == c.stage.node && c.tenants[r.Replica] == nil {
+					c.admit(s.Topics[topic], int32(n), r.Replica)
+				}
+			}
+		}
+	}
+	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {
+		if t := c.tenants[r]; s.Topics[t.address.partition.Topic] == nil && !t.leaving && t.address != c.own {
+			t.leaving = true
+			c.send(t.address.pid, leave{remove: true})
+			c.complete(t.address.partition.Topic)
+		}
+	}
+	c.publish(s)
+	c.sweep()
+}
+
+// admit starts a partition.
+func (c *curator) admit(t *catalog.Topic, number int32, replica id.Replica) {
+	at := id.Partition{Topic: t.ID, Number: number}
+	p := &plan{
+		address: newAddress(c.stage, c.node, at, replica), settings: t.Effective(), limits: c.limit, create: true,
+	}
+	for _, f := range t.Partitions[number].Founders {
+		p.founders = append(p.founders, partitions.Placed(f))
+	}
+	c.tenants[replica] = &tenant{address: p.address}
+	c.send(c.node, spawnOrder{partition: newPartition(c.stage, p, c.self)})
+}
+
+// publish writes the table anew.
+func (c *curator) publish(s *catalog.State) {
+	table := make(map[id.Partition]*address, len(c.tenants))
+	for _, t := range c.tenants { // into a map: the order does not matter
+		if !t.leaving {
+			table[t.address.partition] = t.address
+		}
+	}
+	c.board.view.Store(newView(s, table))
+}
+
+// complete ends the creations of a topic whose partitions here are all settled, or that is no more.
+func (c *curator) complete(topic id.TopicID) {
+	created := c.creating[topic]
+	if len(created) == 0 {
+		return
+	}
+	for _, a := range created[0].topic.Partitions {
+		for _, r := range a.Replicas {
+			if t := c.tenants[r.Replica]; t != nil && !t.settled && !t.leaving {
+				return
+			}
+		}
+	}
+	delete(c.creating, topic)
+	for _, n := range created {
+		n.order.done(n.topic, nil)
+	}
+}
+
+// giveProducers serves those who wait from the block in hand, and asks for another when it is used up.
+func (c *curator) giveProducers() {
+	for len(c.wanted) > 0 && c.nextProducer < c.endProducer {
+		o, p := c.wanted[0], c.nextProducer
+		c.wanted = c.wanted[1:]
+		c.nextProducer++
+		o.done(p, 0, nil)
+	}
+	if len(c.wanted) > 0 && !c.reserving {
+		c.reserving = true
+		reserveOrder{}.begin(c)
+	}
+}
+
+// crash ends the actor's work for good: its state can no longer be trusted. Partitions that run go on.
+func (c *curator) crash(err error) {
+	if c.broken != nil {
+		return
+	}
+	c.broken = err
+	sentence := err.Error()
+	c.board.problem.Store(&sentence)
+	c.log.Error("the catalog's actor stopped for good", "reason", err)
+	c.fail(err)
+	c.refuseAll()
+}
+
+// refuseAll completes everyone who waits here.
+func (c *curator) refuseAll() {
+	why := errors.Join(partitions.ErrUnavailable, c.broken)
+	queued := append(slices.Clone(c.taken[c.at:]), c.orders.close(why)...)
+	c.taken, c.at = nil, 0
+	for _, w := range c.wanted {
+		queued = append(queued, w)
+	}
+	c.wanted = nil
+	for _, o := range queued {
+		c.safely(func() { o.refuse(why) })
+	}
+	for _, topic := range slices.Sorted(maps.Keys(c.creating)) {
+		for _, n := range c.creating[topic] {
+			c.safely(func() { n.order.done(n.topic, nil) }) // it is created: that is durable
+		}
+	}
+	clear(c.creating)
+}

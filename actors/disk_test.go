@@ -1,0 +1,271 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+)
+
+var errDisk = errors.New("test: disk error")
+
+// memoryDisk keeps logs in memory, forgets at a crash what was not synced, and fails where a test says so.
+type memoryDisk struct {
+	mu       sync.Mutex
+	replicas map[id.Replica]*memory
+	removed  []id.Replica
+	// What the tests set: each is called, if set, before the real thing.
+	onCreate, onOpen, onRemove func(id.Replica) error
+}
+
+// memory is what one replica has on disk.
+type memory struct {
+	disk       *memoryDisk
+	replica    id.Replica
+	entries    []partitions.Entry // from index 2
+	synced     int
+	state      partitions.HardState
+	durable    partitions.HardState
+	checkpoint partitions.Checkpoint
+	damage     *partitions.Damage
+	bad        map[id.Index]bool
+
+	appends, syncs, checkpoints, open int
+	groups                            []int // writes in each Append
+	onAppend, onSync, onSave          func() error
+	onRead                            func() error
+}
+
+func newMemoryDisk() *memoryDisk { return &memoryDisk{replicas: map[id.Replica]*memory{}} }
+
+func call(f func(id.Replica) error, r id.Replica) error {
+	if f == nil {
+		return nil
+	}
+	return f(r)
+}
+
+func (d *memoryDisk) Create(_ id.Partition, r id.Replica, c partitions.Checkpoint, s partitions.HardState) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := call(d.onCreate, r); err != nil {
+		return err
+	}
+	if d.replicas[r] == nil {
+		d.replicas[r] = &memory{disk: d, replica: r, state: s, durable: s, checkpoint: c, bad: map[id.Index]bool{}}
+	}
+	return nil
+}
+
+func (d *memoryDisk) Registered(r id.Replica) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.replicas[r] != nil || slices.Contains(d.removed, r)
+}
+
+func (d *memoryDisk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := call(d.onOpen, r); err != nil {
+		return nil, err
+	}
+	m := d.replicas[r]
+	if m == nil {
+		return nil, fmt.Errorf("replica %d: %w", r, partitions.ErrDamaged)
+	}
+	if m.open++; m.open > 1 {
+		panic(fmt.Sprintf("replica %d of %v is open twice", r, p))
+	}
+	m.crash() // a new handle believes only what was synced
+	return &memoryLog{memory: m, found: m.recovered()}, nil
+}
+
+func (d *memoryDisk) Remove(_ id.Partition, r id.Replica) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := call(d.onRemove, r); err != nil {
+		return err
+	}
+	if m := d.replicas[r]; m != nil && m.open > 0 {
+		panic(fmt.Sprintf("replica %d is removed while open", r))
+	}
+	delete(d.replicas, r)
+	d.removed = append(d.removed, r)
+	return nil
+}
+
+// powerLoss forgets what was not synced and closes every handle.
+func (d *memoryDisk) powerLoss() *memoryDisk {
+	for _, m := range d.replicas {
+		m.crash()
+		m.open = 0
+	}
+	return d
+}
+
+func (m *memory) crash() {
+	m.entries = slices.Clone(m.entries[:m.synced])
+	m.state = m.durable
+}
+
+func (m *memory) recovered() partitions.Recovered {
+	last := id.Index(len(m.entries)) + 1
+	state := m.state
+	state.Commit = min(last, max(state.Commit, m.checkpoint.Index))
+	c := m.checkpoint
+	f := partitions.Recovered{
+		HardState: state, Replica: m.replica, Newest: &c, First: 2, Last: last, Durable: last, Damage: m.damage,
+	}
+	for _, e := range m.entries {
+		if n := len(f.Terms); n == 0 || f.Terms[n-1].Term != e.Term {
+			f.Terms = append(f.Terms, partitions.TermStart{Index: e.Index, Term: e.Term})
+		}
+	}
+	return f
+}
+
+// memoryLog is one opening of a memory.
+type memoryLog struct {
+	*memory
+	found    partitions.Recovered
+	poisoned bool
+	closed   bool
+}
+
+func (l *memoryLog) Recovered() partitions.Recovered { return l.found }
+
+func (l *memoryLog) use() func() {
+	l.disk.mu.Lock()
+	if l.closed {
+		panic("a closed log is used")
+	}
+	return l.disk.mu.Unlock
+}
+
+func hook(f func() error) error {
+	if f == nil {
+		return nil
+	}
+	return f()
+}
+
+func (l *memoryLog) Append(writes []partitions.Write) error {
+	defer l.use()()
+	if l.poisoned {
+		return partitions.ErrPoisoned
+	}
+	if err := hook(l.onAppend); err != nil {
+		l.poisoned = true
+		return err
+	}
+	l.appends++
+	l.groups = append(l.groups, len(writes))
+	for _, w := range writes {
+		if len(w.Entries) > 0 {
+			at := int(w.Entries[0].Index) - 2
+			l.entries = append(l.entries[:at], w.Entries...)
+			l.synced = min(l.synced, at)
+		}
+		if w.Changed {
+			l.state = w.HardState
+		}
+	}
+	return nil
+}
+
+func (l *memoryLog) Sync() error {
+	defer l.use()()
+	if l.poisoned {
+		return partitions.ErrPoisoned
+	}
+	if err := hook(l.onSync); err != nil {
+		l.poisoned = true
+		return err
+	}
+	l.syncs++
+	l.synced, l.durable = len(l.entries), l.state
+	return nil
+}
+
+func (l *memoryLog) SaveCheckpoint(c *partitions.Checkpoint) error {
+	defer l.use()()
+	if err := hook(l.onSave); err != nil {
+		return err
+	}
+	l.checkpoints++
+	l.checkpoint = *c
+	return nil
+}
+
+func (l *memoryLog) Entries(lo, hi id.Index, _ int) ([]partitions.Entry, error) {
+	defer l.use()()
+	var out []partitions.Entry
+	for i := lo; i < hi; i++ {
+		if l.bad[i] {
+			if len(out) == 0 {
+				return nil, partitions.ErrDamaged
+			}
+			break
+		}
+		out = append(out, l.entries[i-2])
+	}
+	return out, nil
+}
+
+func (l *memoryLog) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error) {
+	defer l.use()()
+	if err := hook(l.onRead); err != nil {
+		return nil, err
+	}
+	var out [][]byte
+	size := 0
+	for _, e := range l.entries {
+		if e.Type != partitions.EntryBatch {
+			continue
+		}
+		h, err := batch.ParseHeader(e.Payload)
+		if err != nil || h.NextOffset() <= from || h.NextOffset() > until {
+			continue
+		}
+		if l.bad[e.Index] {
+			if len(out) == 0 {
+				return nil, partitions.ErrDamaged
+			}
+			break
+		}
+		if size += len(e.Payload); size > maxBytes && len(out) > 0 {
+			break
+		}
+		out = append(out, e.Payload)
+	}
+	return out, nil
+}
+
+func (l *memoryLog) FindTime(t id.Timestamp, until id.Offset) (id.Offset, id.Timestamp, bool, error) {
+	defer l.use()()
+	for _, e := range l.entries {
+		if e.Type != partitions.EntryBatch {
+			continue
+		}
+		if h, err := batch.ParseHeader(e.Payload); err == nil && h.MaxTimestamp >= t && h.NextOffset() <= until {
+			return h.BaseOffset, h.MaxTimestamp, true, nil
+		}
+	}
+	return 0, 0, false, nil
+}
+
+func (l *memoryLog) Size() partitions.LogSize { return partitions.LogSize{Segments: 1} }
+
+func (l *memoryLog) Close() error {
+	defer l.use()()
+	if !l.poisoned {
+		l.synced, l.durable = len(l.entries), l.state
+	}
+	l.closed = true
+	l.open--
+	return nil
+}

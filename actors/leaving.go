@@ -1,0 +1,92 @@
+package actors
+
+import (
+	"maps"
+	"slices"
+
+	"troupe/partitions/id"
+)
+
+// leave takes a partition's report that it has ended.
+func (c *curator) leave(m gone) {
+	replica := m.address.replica
+	leaving := c.tenants[replica] != nil && c.tenants[replica].leaving
+	delete(c.tenants, replica)
+	if leaving && c.halting == nil {
+		c.erasing[replica] = true
+		if m.erased {
+			c.erase(replica, nil)
+		} else {
+			delete(c.erasing, replica)
+			c.later(c.limits.RestartDelayMost, c.self, retry{})
+		}
+	}
+	c.finish()
+}
+
+// sweep erases the doomed replicas of this node that no actor serves: a crash may have come between the deletion of a
+// topic and that of its bytes.
+func (c *curator) sweep() {
+	if c.state == nil || c.halting != nil {
+		return
+	}
+	for _, d := range c.state.Doomed {
+		if d.Node != c.stage.node || c.tenants[d.Replica] != nil || c.erasing[d.Replica] {
+			continue
+		}
+		c.erasing[d.Replica] = true
+		c.erasures++
+		s, self := c.stage, c.self
+		s.seams.Pool.Run(func() {
+			m := erased{replica: d.Replica}
+			defer func() { s.send(self, m) }()
+			defer s.rescue("erase", func(err error) { m.err = err })
+			m.err = s.seams.Disk.Remove(d.Partition, d.Replica)
+		})
+	}
+}
+
+// erase notes that a doomed replica's bytes are gone, or tries again later.
+func (c *curator) erase(replica id.Replica, err error) {
+	if err != nil {
+		c.log.Error("the bytes of a deleted replica could not be removed", "replica", uint64(replica), "error", err)
+		delete(c.erasing, replica)
+		c.later(c.limits.RestartDelayMost, c.self, retry{})
+		return
+	}
+	c.erased = append(c.erased, replica)
+	c.forget()
+}
+
+// forget tells the catalog what is erased.
+func (c *curator) forget() {
+	if c.forgetting || len(c.erased) == 0 || c.halting != nil || c.broken != nil {
+		return
+	}
+	c.forgetting = true
+	n := min(len(c.erased), forgetAtOnce)
+	forgetOrder{slices.Clone(c.erased[:n])}.begin(c)
+}
+
+// halt stops every partition, then the broker.
+func (c *curator) halt(done func()) {
+	if c.halting != nil {
+		return
+	}
+	c.halting = done
+	c.fail(errStopped)
+	c.refuseAll()
+	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {
+		c.send(c.tenants[r].address.pid, leave{})
+	}
+	c.finish()
+}
+
+// finish ends a stopping broker's tree once nothing of it runs.
+func (c *curator) finish() {
+	if c.halting == nil || len(c.tenants) > 0 || c.erasures > 0 {
+		return
+	}
+	c.system.Root.Stop(c.node)
+	c.safely(c.halting)
+}

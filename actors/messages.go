@@ -1,0 +1,139 @@
+package actors
+
+import (
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// Messages between the actors of one broker. Those that follow from a replica or its log carry its instance number.
+
+// unlogged marks messages whose loss in a dead letter is no news.
+type unlogged struct{}
+
+// IgnoreDeadLetterLogging keeps protoactor from logging (and from starting a timer to throttle the logging).
+func (unlogged) IgnoreDeadLetterLogging() {}
+
+type (
+	// wake: something waits behind the door.
+	wake struct{ unlogged }
+	// tick: TickMillis have passed.
+	tick struct{ unlogged }
+	// beat: the ticker's own timer.
+	beat struct{ unlogged }
+	// leave: close the log and end; with remove, delete it.
+	leave struct {
+		unlogged
+		remove bool
+	}
+	// hurry: StopWait is over.
+	hurry struct{ unlogged }
+	// reopen: the delay before another attempt is over.
+	reopen struct {
+		unlogged
+		instance uint64
+	}
+	// fetched and searched: the pool has run a Read or a Search.
+	fetched struct {
+		unlogged
+		instance uint64
+		answer   partitions.FetchAnswer
+	}
+	searched struct {
+		unlogged
+		instance uint64
+		answer   partitions.OffsetAnswer
+	}
+)
+
+// Orders to a storage child. It carries them out one after the other.
+type (
+	openOrder struct {
+		unlogged
+		instance uint64
+	}
+	writeOrder struct {
+		unlogged
+		instance uint64
+		writes   []partitions.Write
+	}
+	saveOrder struct {
+		unlogged
+		instance   uint64
+		checkpoint *partitions.Checkpoint
+	}
+	closeOrder struct {
+		unlogged
+		instance uint64
+	}
+	removeOrder struct{ unlogged }
+)
+
+// Reports of a storage child.
+type (
+	opened struct {
+		unlogged
+		instance uint64
+		life     *life // nil with err
+		err      error
+	}
+	persisted struct {
+		unlogged
+		instance uint64
+		through  uint64
+	}
+	saved struct {
+		unlogged
+		instance uint64
+		index    id.Index
+	}
+	failed struct {
+		unlogged
+		instance uint64
+		err      error
+	}
+	closed struct {
+		unlogged
+		instance uint64
+	}
+	removed struct {
+		unlogged
+		err error
+	}
+)
+
+// Reports to the catalog's actor.
+type (
+	// applied: the catalog's fold has a newer state.
+	applied struct{ unlogged }
+	// settled: a partition has opened and serves, or does not.
+	settled struct {
+		unlogged
+		address *address
+		serving bool
+	}
+	// gone: a partition has ended; erased tells that its bytes are deleted.
+	gone struct {
+		unlogged
+		address *address
+		erased  bool
+	}
+	// erased: a job has deleted a doomed replica that no actor served, or could not.
+	erased struct {
+		unlogged
+		replica id.Replica
+		err     error
+	}
+	// retry: look again at what is doomed and not forgotten.
+	retry struct{ unlogged }
+	// halt: stop the broker.
+	halt struct {
+		unlogged
+		done func()
+	}
+)
+
+// spawnOrder tells the node's actor to start a partition.
+type spawnOrder struct {
+	unlogged
+	partition *partition
+}

@@ -1,0 +1,145 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"troupe/membership"
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// What building or running a node can fail with, beside the errors of partitions.
+var (
+	// ErrOptions: the options contradict themselves or lack something.
+	ErrOptions = errors.New("actors: invalid options")
+	errStopped = fmt.Errorf("%w: the broker stops", partitions.ErrUnavailable)
+)
+
+// Options make a Node.
+type Options struct {
+	Seams   Seams
+	Cluster id.Cluster
+	Node    id.Node
+	// Members tells who is in the cluster; nil: this broker alone.
+	Members membership.Feed
+	Gateway string // host:port where clients reach this broker
+	Version string // of the program
+	// Bootstrap permits to begin the cluster on an empty disk. Without it, a catalog that is not there is an error: its
+	// directory may have been lost.
+	Bootstrap bool
+	Log       *slog.Logger // nil: nothing is logged
+	Limits    Limits
+	Replicas  partitions.Limits // of every replica
+	// Check verifies every replica's whole state after each of its turns: for tests and simulations.
+	Check bool
+	// System is shared by several nodes of a simulation; nil: the node has one of its own. Name is the name of the node's
+	// actor, which nothing else in the system may ever have had; "" is "node".
+	System *actor.ActorSystem
+	Name   string
+}
+
+// Node is one broker's tree of actors.
+type Node struct {
+	stage   *stage
+	options Options
+	board   *board
+	router  *Router
+	orders  *door[order]
+	catalog *actor.PID
+	pid     *actor.PID
+}
+
+// NewNode builds a broker that does nothing until Start. It returns ErrOptions when a seam or an identity is missing.
+func NewNode(o Options) (*Node, error) {
+	if o.Seams.Clock == nil || o.Seams.Disk == nil || o.Seams.Pool == nil || o.Cluster == 0 || o.Node == 0 {
+		return nil, fmt.Errorf("clock, disk, pool, cluster and node must be given: %w", ErrOptions)
+	}
+	o.Name = either(o.Name, "node")
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Members == nil {
+		o.Members = membership.Single(membership.Member{Node: o.Node, Gateway: o.Gateway, Version: o.Version})
+	}
+	if o.System == nil {
+		log := o.Log
+		o.System = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+			return log.With("library", "protoactor")
+		}))
+	}
+	n := &Node{options: o, board: newBoard()}
+	n.stage = &stage{
+		system: o.System, seams: o.Seams, log: o.Log, limits: o.Limits.orDefaults(), node: o.Node, check: o.Check,
+	}
+	n.pid = o.System.NewLocalPID(o.Name)
+	n.catalog = o.System.NewLocalPID(o.Name + "/catalog")
+	n.orders = &door[order]{limit: n.stage.limits.Proposals, wake: func() { n.stage.send(n.catalog, wake{}) }}
+	n.router = &Router{stage: n.stage, board: n.board, orders: n.orders, cluster: n.Cluster}
+	return n, nil
+}
+
+// Start builds the tree and returns at once. ready is called once: with nil when the catalog serves and every partition
+// that lives here has opened or says in its status why not; with an error when the catalog cannot serve. Requests that
+// come before are held. It returns ErrOptions when the node was started before or its name is taken.
+func (n *Node) Start(ready func(error)) error {
+	root := &root{stage: n.stage, board: n.board, curator: n.curator(ready)}
+	props := n.stage.props(root, actor.WithGuardian(&supervisor{n.stage.log}))
+	if _, err := n.stage.system.Root.SpawnNamed(props, n.options.Name); err != nil {
+		return fmt.Errorf("start node %q: %w: %w", n.options.Name, ErrOptions, err)
+	}
+	return nil
+}
+
+func (n *Node) curator(ready func(error)) *curator {
+	return &curator{
+		stage: n.stage, board: n.board, orders: n.orders, cluster: n.options.Cluster, begins: n.options.Bootstrap,
+		limit: n.options.Replicas, node: n.pid, started: ready,
+		tenants: map[id.Replica]*tenant{}, creating: map[id.TopicID][]creation{}, erasing: map[id.Replica]bool{},
+	}
+}
+
+// Router takes requests to the partitions. It implements the gateway's Broker.
+func (n *Node) Router() *Router { return n.router }
+
+// Stop ends a started node, once, and returns at once: no more requests are taken, what is under way is finished (for StopWait),
+// each replica saves a checkpoint, and the logs close. done is called when all of that is over.
+func (n *Node) Stop(done func()) { n.stage.send(n.catalog, halt{done: done}) }
+
+// Problems lists, as sentences for an operator, what keeps partitions of this broker from serving; empty when all is well.
+func (n *Node) Problems() []string { return n.board.problems() }
+
+// Cluster describes the cluster as this broker sees it.
+func (n *Node) Cluster() partitions.ClusterView {
+	v := partitions.ClusterView{Cluster: n.options.Cluster, Self: n.options.Node}
+	for _, m := range n.options.Members.View().Members() {
+		node := partitions.NodeView{Node: m.Node, Gateway: m.Gateway, Version: m.Version, Alive: m.Alive}
+		if m.Node == n.options.Node {
+			node.Problems = n.Problems()
+		}
+		v.Nodes = append(v.Nodes, node)
+	}
+	return v
+}
+
+// root is the actor at the top: the parent of all others, so that they have one place to stop with.
+type root struct {
+	*stage
+	board   *board
+	curator *curator
+}
+
+// Receive builds the tree and adds the partitions that the catalog's actor wants.
+func (r *root) Receive(c actor.Context) {
+	defer r.rescue("node", func(error) {})
+	switch m := c.Message().(type) {
+	case *actor.Started:
+		r.spawn(c, &ticker{stage: r.stage, board: r.board}, "ticker")
+		r.spawn(c, r.curator, "catalog")
+	case spawnOrder:
+		r.spawn(c, m.partition, m.partition.name)
+	}
+}

@@ -1,0 +1,154 @@
+package actors
+
+import (
+	"fmt"
+
+	"troupe/partitions"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// order is something the catalog's actor was asked. Whoever holds it completes it exactly once: by conclude, or refuse.
+type order interface {
+	// begin starts it, in the catalog's actor.
+	begin(c *curator)
+	// conclude completes it with what the catalog answered, in the catalog's actor.
+	conclude(c *curator, r catalog.Result, err error)
+	// refuse completes it anywhere else.
+	refuse(err error)
+}
+
+type createOrder struct {
+	command catalog.CreateTopic
+	done    func(*catalog.Topic, error)
+}
+
+func (o *createOrder) begin(c *curator) { c.propose(o.command, o) }
+
+// conclude waits for the topic's partitions here to open.
+func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
+	if err != nil {
+		o.done(r.Topic, err)
+		return
+	}
+	c.reconcile()
+	c.creating[r.Topic.ID] = append(c.creating[r.Topic.ID], creation{topic: r.Topic, order: o})
+	c.complete(r.Topic.ID)
+}
+
+func (o *createOrder) refuse(err error) { o.done(nil, err) }
+
+type deleteOrder struct {
+	command catalog.DeleteTopic
+	done    func(error)
+}
+
+func (o *deleteOrder) begin(c *curator) { c.propose(o.command, o) }
+
+func (o *deleteOrder) conclude(c *curator, _ catalog.Result, err error) {
+	c.reconcile()
+	o.done(err)
+}
+
+func (o *deleteOrder) refuse(err error) { o.done(err) }
+
+type producerOrder struct {
+	done func(id.Producer, int16, error)
+}
+
+// begin gives the next id of the block in hand, or waits for another block. A block that a crash cuts off is lost: no id
+// comes twice.
+func (o *producerOrder) begin(c *curator) {
+	c.wanted = append(c.wanted, o)
+	c.giveProducers()
+}
+
+func (o *producerOrder) conclude(*curator, catalog.Result, error) {}
+
+func (o *producerOrder) refuse(err error) { o.done(0, 0, err) }
+
+// reserveOrder gets a block of producer ids. Those who wait for it stand in curator.wanted.
+type reserveOrder struct{}
+
+func (o reserveOrder) begin(c *curator) {
+	c.propose(catalog.ReserveProducers{Count: c.limits.ProducerBlock}, o)
+}
+
+func (reserveOrder) conclude(c *curator, r catalog.Result, err error) {
+	c.reserving = false
+	if err != nil {
+		wanted := c.wanted
+		c.wanted = nil
+		for _, w := range wanted {
+			w.refuse(fmt.Errorf("reserve producer ids: %w", err))
+		}
+		return
+	}
+	c.nextProducer, c.endProducer = r.First, r.First+id.Producer(r.Count)
+	c.giveProducers()
+}
+
+func (reserveOrder) refuse(error) {}
+
+// forgetOrder tells the catalog that doomed replicas are erased.
+type forgetOrder struct{ replicas []id.Replica }
+
+func (o forgetOrder) begin(c *curator) { c.propose(catalog.Forget{Replicas: o.replicas}, o) }
+
+func (o forgetOrder) conclude(c *curator, _ catalog.Result, err error) {
+	c.forgetting = false
+	if err != nil {
+		c.later(c.limits.RestartDelayMost, c.self, retry{})
+		return
+	}
+	for _, r := range o.replicas {
+		delete(c.erasing, r)
+	}
+	c.erased = c.erased[len(o.replicas):]
+	c.reconcile()
+	c.forget()
+}
+
+func (forgetOrder) refuse(error) {}
+
+// bootstrapOrder begins the cluster.
+type bootstrapOrder struct{ command catalog.Bootstrap }
+
+func (o bootstrapOrder) begin(c *curator) { c.propose(o.command, o) }
+
+func (o bootstrapOrder) conclude(c *curator, _ catalog.Result, err error) {
+	if err != nil {
+		c.fail(fmt.Errorf("begin cluster %v: %w", o.command.Cluster, err))
+		return
+	}
+	c.reconcile()
+	c.ready()
+}
+
+func (bootstrapOrder) refuse(error) {}
+
+// decision brings what the catalog's partition answered back to the catalog's actor.
+type decision struct {
+	order  order
+	answer partitions.ProduceAnswer
+}
+
+func (d *decision) begin(c *curator) {
+	result, _ := d.answer.Result.(catalog.Result)
+	err := d.answer.Err
+	if err == nil {
+		err = result.Err
+	}
+	d.order.conclude(c, result, err)
+}
+
+func (d *decision) conclude(*curator, catalog.Result, error) {}
+
+func (d *decision) refuse(err error) {
+	if d.answer.Err == nil {
+		err = fmt.Errorf("%w: %w", partitions.ErrOutcomeUnknown, err)
+	} else {
+		err = d.answer.Err
+	}
+	d.order.refuse(err)
+}

@@ -1,0 +1,268 @@
+package actors
+
+import (
+	"fmt"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"troupe/partitions"
+)
+
+// phase is where a partition stands in its life.
+//
+//	opening ──► settling ──► serving ──┐ failure
+//	   ▲ │                             ▼
+//	   │ ├────► quarantined ───────► closing ──► waiting (for the clock) ──► opening
+//	   │ └────► waiting                ├───────► stopped, for good
+//	   └───────────┘                   └───────► gone
+type phase uint8
+
+const (
+	phaseOpening     phase = iota // a job opens the log; requests are held
+	phaseSettling                 // the replica runs and does not serve yet; requests are held
+	phaseServing                  //
+	phaseQuarantined              // damaged: read-only
+	phaseClosing                  // pool work ends, then the log closes
+	phaseWaiting                  // closed; the clock is set for another attempt
+	phaseStopped                  // final, and visible: the operator must look
+	phaseGone                     // final: left the broker
+)
+
+// partition is the shell of a partition: the actor that holds one replica after the other. It outlives them, so it is the
+// shell that keeps the promise that every request is answered once.
+//
+// Invariants: life is set from settling to closing; a request in waiting was handed to the living replica, or waits for the
+// pool; ending is set, and the door closed, from the moment the partition is told to leave.
+type partition struct {
+	*stage
+	*address
+	plan    *plan
+	catalog *actor.PID                 // whom to tell when it settles and when it is gone
+	observe func(fold partitions.Fold) // called before answers, whenever the fold may have changed; may be nil
+
+	self     *actor.PID
+	storage  *actor.PID
+	phase    phase
+	instance uint64 // of the newest life
+	life     *life
+	jobs     int   // reads on the pool, of this life
+	shut     bool  // the close order of this life was given
+	tries    int   // at opening, since it last served
+	failure  error // why it closes, waits or is stopped
+	ending   *leave
+	traffic
+}
+
+func newPartition(s *stage, p *plan, catalog *actor.PID) *partition {
+	return &partition{
+		stage: s, address: p.address, plan: p, catalog: catalog,
+		traffic: traffic{waiting: map[partitions.Request]request{}},
+	}
+}
+
+// Receive handles one message. Whatever panics below ends this life of the partition.
+func (p *partition) Receive(c actor.Context) {
+	defer p.rescue(p.name, p.fail)
+	switch m := c.Message().(type) {
+	case *actor.Started:
+		p.self = c.Self()
+		p.storage = p.spawn(c, &storage{stage: p.stage, plan: p.plan}, "storage")
+		p.open()
+		p.serve() // the wake of whoever came before the actor was lost
+	case *actor.Stopped:
+		p.abandon()
+		return
+	case leave:
+		p.leave(m)
+	case hurry:
+		p.hurry()
+	case reopen:
+		if m.instance == p.instance && p.phase == phaseWaiting {
+			p.open()
+		}
+	case opened:
+		p.opened(m)
+	case closed:
+		p.ended(m)
+	case removed:
+		p.removed(m)
+	default:
+		p.work(m)
+	}
+	p.turn()
+	if p.phase == phaseGone {
+		c.Stop(p.self)
+	}
+}
+
+// open begins a life. Its number distinguishes everything that comes back from it.
+func (p *partition) open() {
+	p.instance++
+	p.phase, p.jobs, p.shut, p.ticks, p.saving = phaseOpening, 0, false, 0, 0
+	p.send(p.storage, openOrder{instance: p.instance})
+}
+
+func (p *partition) opened(m opened) {
+	if m.instance != p.instance || p.phase != phaseOpening {
+		return
+	}
+	p.life = m.life
+	if p.ending != nil || m.err != nil {
+		p.fail(m.err)
+		return
+	}
+	if q := p.life.quarantine; q != nil {
+		p.quarantined(q)
+		return
+	}
+	p.phase = phaseSettling
+	p.ticking.Store(true)
+}
+
+func (p *partition) quarantined(q *quarantine) {
+	p.phase = phaseQuarantined
+	p.failure = q.reason
+	p.complain("quarantined, read-only: " + q.reason.Error())
+	p.settle()
+	p.release()
+}
+
+// settle reports that the partition serves from now on, or does not.
+func (p *partition) settle() {
+	p.send(p.catalog, settled{address: p.address, serving: p.phase == phaseServing})
+}
+
+// complain shows operators why the partition does not serve, and logs it when it is news.
+func (p *partition) complain(sentence string) {
+	if sentence != "" && sentence != p.readProblem() {
+		p.log.Error("partition does not serve", "partition", p.name, "replica", uint64(p.replica), "problem", sentence)
+	}
+	p.setProblem(sentence)
+}
+
+// fail ends this life. Everyone who waits is answered; then the log closes, and what happens next depends on the failure.
+func (p *partition) fail(err error) {
+	if p.phase >= phaseClosing {
+		return
+	}
+	p.failure, p.phase = err, phaseClosing
+	p.ticking.Store(false)
+	if p.ending == nil {
+		p.complain(p.verdict() + err.Error())
+	}
+	p.refuseAll(p.refusal())
+	p.close()
+}
+
+func (p *partition) verdict() string {
+	if final(p.failure) {
+		return "stopped for good: "
+	}
+	return "restarting: "
+}
+
+// refusal is what requests are told while the partition does not serve.
+func (p *partition) refusal() error {
+	switch {
+	case p.ending != nil:
+		return p.ending.reason()
+	case p.failure == nil:
+		return fmt.Errorf("%w: the partition opens", partitions.ErrNotReady)
+	case final(p.failure):
+		return fmt.Errorf("%w: %w", partitions.ErrUnavailable, p.failure)
+	}
+	return fmt.Errorf("%w: the partition restarts after: %w", partitions.ErrNotReady, p.failure)
+}
+
+// close gives the storage child the order to close, once no job of this life is on the pool.
+func (p *partition) close() {
+	if p.phase == phaseClosing && p.jobs == 0 && !p.shut {
+		p.shut = true
+		p.send(p.storage, closeOrder{instance: p.instance})
+	}
+}
+
+// ended comes when the log of a life is closed: the one moment at which another may begin.
+func (p *partition) ended(m closed) {
+	if m.instance != p.instance || p.phase != phaseClosing {
+		return
+	}
+	p.life = nil
+	switch {
+	case p.ending != nil && p.ending.remove:
+		p.send(p.storage, removeOrder{})
+	case p.ending != nil:
+		p.end(false)
+	case final(p.failure):
+		p.phase = phaseStopped
+		p.settle()
+	default:
+		p.phase = phaseWaiting
+		p.tries++
+		p.settle()
+		p.later(p.limits.delay(p.tries), p.self, reopen{instance: p.instance})
+	}
+}
+
+// reason is what requests are told once the partition is leaving.
+func (l leave) reason() error {
+	if l.remove {
+		return fmt.Errorf("%w: the topic was deleted", partitions.ErrUnknownTopic)
+	}
+	return fmt.Errorf("%w: the broker stops", partitions.ErrUnavailable)
+}
+
+// leave ends the partition. With remove it ends at once; otherwise what is under way is finished first, for StopWait.
+func (p *partition) leave(m leave) {
+	if p.ending != nil {
+		return
+	}
+	p.ending = &m
+	p.refuseEach(p.door.close(m.reason()), m.reason())
+	switch p.phase {
+	case phaseWaiting, phaseStopped: // nothing is open: the close order only brings the answer
+		p.phase, p.shut = phaseClosing, false
+		p.close()
+	case phaseQuarantined:
+		p.fail(nil)
+	case phaseSettling, phaseServing:
+		if m.remove {
+			p.fail(nil)
+			return
+		}
+		p.refuseEach(p.held, m.reason())
+		p.held = nil
+		p.dismiss()
+		p.later(p.limits.StopWait, p.self, hurry{})
+	}
+}
+
+// hurry ends the waiting for what is under way.
+func (p *partition) hurry() {
+	if p.phase == phaseSettling || p.phase == phaseServing {
+		p.fail(nil)
+	}
+}
+
+// removed comes when the bytes of a deleted replica are gone, or could not be deleted.
+func (p *partition) removed(m removed) {
+	if m.err != nil {
+		p.complain("its bytes could not be deleted: " + m.err.Error())
+	}
+	p.end(m.err == nil)
+}
+
+func (p *partition) end(erased bool) {
+	p.phase = phaseGone
+	p.send(p.catalog, gone{address: p.address, erased: erased})
+}
+
+// abandon answers whoever is left when the actor has stopped: nobody, unless it was stopped from outside.
+func (p *partition) abandon() {
+	why := fmt.Errorf("%w: the partition's actor stopped", partitions.ErrUnavailable)
+	if p.phase != phaseGone {
+		p.complain("its actor was stopped from outside")
+	}
+	p.refuseEach(p.door.close(why), why)
+	p.refuseAll(why)
+}

@@ -1,0 +1,101 @@
+package actors
+
+import (
+	"fmt"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// request is something a partition was asked. Whoever holds it calls exactly one of its completions exactly once: in the
+// answer, or in refuse.
+type request interface {
+	// number tells it from every other request of its partition.
+	number() partitions.Request
+	// hand gives the request to a serving replica; the answer comes through the outbox.
+	hand(r *partitions.Replica, now id.Timestamp)
+	// lost returns what to refuse it with when its replica ended for why, after hand.
+	lost(why error) error
+	// refuse completes the request with an error.
+	refuse(err error)
+}
+
+type produceRequest struct {
+	partitions.Produce
+	done func(partitions.ProduceAnswer)
+}
+
+func (q *produceRequest) number() partitions.Request { return q.Request }
+
+func (q *produceRequest) hand(r *partitions.Replica, now id.Timestamp) { r.Produce(q.Produce, now) }
+
+// lost: the batch was proposed, and may yet be found in the log.
+func (q *produceRequest) lost(why error) error {
+	return fmt.Errorf("%w: %w", partitions.ErrOutcomeUnknown, why)
+}
+
+func (q *produceRequest) refuse(err error) {
+	q.done(partitions.ProduceAnswer{Request: q.Request, Err: err, Base: -1, AppendTime: -1})
+}
+
+type fetchRequest struct {
+	partitions.Fetch
+	done func(partitions.FetchAnswer)
+	// reading is set while the pool reads for it: giving up no longer shortens the wait.
+	reading bool
+}
+
+func (q *fetchRequest) number() partitions.Request { return q.Request }
+
+func (q *fetchRequest) hand(r *partitions.Replica, now id.Timestamp) { r.Fetch(q.Fetch, now) }
+
+func (q *fetchRequest) lost(why error) error { return why }
+
+func (q *fetchRequest) refuse(err error) {
+	q.done(partitions.FetchAnswer{Request: q.Request, Err: err})
+}
+
+type offsetsRequest struct {
+	partitions.ListOffsets
+	done func(partitions.OffsetAnswer)
+}
+
+func (q *offsetsRequest) number() partitions.Request { return q.Request }
+
+func (q *offsetsRequest) hand(r *partitions.Replica, _ id.Timestamp) { r.ListOffsets(q.ListOffsets) }
+
+func (q *offsetsRequest) lost(why error) error { return why }
+
+func (q *offsetsRequest) refuse(err error) {
+	q.done(partitions.OffsetAnswer{Request: q.Request, Err: err, Time: -1})
+}
+
+// describeRequest is answered in every phase of a partition's life, by its shell.
+type describeRequest struct {
+	request partitions.Request
+	address *address
+	done    func(partitions.Status)
+}
+
+func (q *describeRequest) number() partitions.Request { return q.request }
+
+func (q *describeRequest) hand(r *partitions.Replica, _ id.Timestamp) { q.done(r.Status()) }
+
+func (q *describeRequest) lost(why error) error { return why }
+
+func (q *describeRequest) refuse(err error) {
+	q.done(partitions.Status{
+		Partition: q.address.partition, Replica: q.address.replica, Role: partitions.RoleStopped, Problem: err.Error(),
+	})
+}
+
+// giveUp ends the wait of a fetch. It has no completion of its own.
+type giveUp struct{ fetch partitions.Request }
+
+func (g giveUp) number() partitions.Request { return g.fetch }
+
+func (g giveUp) hand(*partitions.Replica, id.Timestamp) {}
+
+func (g giveUp) lost(why error) error { return why }
+
+func (g giveUp) refuse(error) {}

@@ -1,0 +1,118 @@
+package actors
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"troupe/partitions"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// Router takes clients' requests to the actors that answer them. Its methods never block and may be called from any
+// goroutine; every completion is called exactly once, on any goroutine, possibly before the method returns. Completions
+// must not block.
+type Router struct {
+	stage   *stage
+	board   *board
+	orders  *door[order]
+	cluster func() partitions.ClusterView
+}
+
+// Catalog returns the newest state this broker has applied and routes by. It is immutable.
+func (r *Router) Catalog() *catalog.State { return r.board.view.Load().state }
+
+// Cluster describes the cluster as this broker sees it.
+func (r *Router) Cluster() partitions.ClusterView { return r.cluster() }
+
+// Now returns the broker's clock.
+func (r *Router) Now() id.Timestamp { return r.stage.seams.Clock.Now() }
+
+// CreateTopic proposes a topic. Without candidate nodes it goes to this one; At is set here. It completes when this
+// broker routes to the topic's partitions and each of them has opened, or has a problem that its status shows. Errors:
+// catalog.ErrTopicExists (with the topic that exists), ErrInvalidName, ErrInvalidPartitions, ErrInvalidSetting, and those
+// of a produce to the catalog's partition.
+func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error)) {
+	if err := c.Validate(); err != nil {
+		done(nil, err)
+		return
+	}
+	if len(c.Nodes) == 0 {
+		c.Nodes = []id.Node{r.stage.node}
+	}
+	c.At = r.Now()
+	r.order(&createOrder{command: c, done: done})
+}
+
+// DeleteTopic proposes to delete a topic. It completes when this broker no longer routes to it; its bytes go later.
+// Errors: partitions.ErrUnknownTopic, catalog.ErrInvalidName for a topic of the broker's own.
+func (r *Router) DeleteTopic(topic id.TopicID, done func(error)) {
+	r.order(&deleteOrder{command: catalog.DeleteTopic{Topic: topic}, done: done})
+}
+
+// InitProducer gives out a producer id that nobody has had, with epoch 0.
+func (r *Router) InitProducer(done func(id.Producer, int16, error)) {
+	r.order(&producerOrder{done: done})
+}
+
+func (r *Router) order(o order) {
+	if err := r.orders.enter(o); err != nil {
+		o.refuse(err)
+	}
+}
+
+// Produce appends a batch to a partition.
+func (r *Router) Produce(p id.Partition, q partitions.Produce, done func(partitions.ProduceAnswer)) {
+	a := r.find(p)
+	if a == nil {
+		(&produceRequest{Produce: q, done: done}).refuse(unknown(p))
+		return
+	}
+	q.Request = a.next()
+	a.ask(&produceRequest{Produce: q, done: done})
+}
+
+// Fetch reads from a partition. The function it returns ends the wait of a parked fetch; it may be called at any time,
+// repeatedly.
+func (r *Router) Fetch(p id.Partition, q partitions.Fetch, done func(partitions.FetchAnswer)) (stop func()) {
+	a := r.find(p)
+	if a == nil {
+		(&fetchRequest{Fetch: q, done: done}).refuse(unknown(p))
+		return func() {}
+	}
+	q.Request = a.next()
+	a.ask(&fetchRequest{Fetch: q, done: done})
+	var once atomic.Bool
+	return func() {
+		if !once.Swap(true) {
+			_ = a.door.pass(giveUp{fetch: q.Request}) // a closed door has refused the fetch itself
+		}
+	}
+}
+
+// ListOffsets asks a partition for an offset.
+func (r *Router) ListOffsets(p id.Partition, q partitions.ListOffsets, done func(partitions.OffsetAnswer)) {
+	a := r.find(p)
+	if a == nil {
+		(&offsetsRequest{ListOffsets: q, done: done}).refuse(unknown(p))
+		return
+	}
+	q.Request = a.next()
+	a.ask(&offsetsRequest{ListOffsets: q, done: done})
+}
+
+// Describe tells how a partition is. One that is not here is described as stopped, with the reason.
+func (r *Router) Describe(p id.Partition, done func(partitions.Status)) {
+	a := r.find(p)
+	if a == nil {
+		(&describeRequest{address: &address{partition: p}, done: done}).refuse(unknown(p))
+		return
+	}
+	a.ask(&describeRequest{request: a.next(), address: a, done: done})
+}
+
+func (r *Router) find(p id.Partition) *address { return r.board.view.Load().table[p] }
+
+func unknown(p id.Partition) error {
+	return fmt.Errorf("partition %v: %w", p, partitions.ErrUnknownTopic)
+}

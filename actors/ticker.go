@@ -1,0 +1,37 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"troupe/partitions"
+)
+
+const tickTime = partitions.TickMillis * time.Millisecond
+
+// ticker is the actor behind every replica's ticks: one timer for the whole broker. A partition whose replica is idle
+// costs a look at one word.
+type ticker struct {
+	*stage
+	board  *board
+	cancel func()
+}
+
+// Receive handles the timer.
+func (t *ticker) Receive(c actor.Context) {
+	defer t.rescue("ticker", func(error) {})
+	switch c.Message().(type) {
+	case *actor.Started:
+		t.cancel = t.later(tickTime, c.Self(), beat{})
+	case beat:
+		t.cancel = t.later(tickTime, c.Self(), beat{})
+		for _, a := range t.board.view.Load().order {
+			if a.ticking.Load() {
+				t.send(a.pid, tick{})
+			}
+		}
+	case *actor.Stopping:
+		t.cancel()
+	}
+}

@@ -1,0 +1,92 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// This file is the real world: everything here reads a clock, starts a goroutine or waits. A simulation uses none of it.
+
+// RealClock is the machine's clock.
+type RealClock struct{}
+
+// Now returns the wall clock.
+func (RealClock) Now() id.Timestamp { return id.Timestamp(time.Now().UnixMilli()) }
+
+// After calls f on a goroutine of its own after d.
+func (RealClock) After(d time.Duration, f func()) (cancel func()) {
+	t := time.AfterFunc(d, f)
+	return func() { t.Stop() }
+}
+
+// RealPool runs jobs on a fixed number of goroutines, which it starts as jobs come and ends when there are none.
+type RealPool struct {
+	most int
+
+	mu      sync.Mutex
+	queue   []func()
+	running int
+}
+
+// NewPool makes a pool that runs at most n jobs at once.
+func NewPool(n int) *RealPool { return &RealPool{most: n} }
+
+// Run queues a job, and starts a goroutine for it unless as many run as may. Bounds: each partition has one job for its
+// storage and one for each of its reads, and both are bounded by the requests that a broker lets in.
+func (p *RealPool) Run(job func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue = append(p.queue, job)
+	if p.running < p.most {
+		p.running++
+		go p.work()
+	}
+}
+
+func (p *RealPool) work() {
+	for {
+		p.mu.Lock()
+		if len(p.queue) == 0 {
+			p.running--
+			p.mu.Unlock()
+			return
+		}
+		job := p.queue[0]
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		p.mu.Unlock()
+		job()
+	}
+}
+
+// Run starts the node and waits until it is ready. It returns Start's errors, what kept the node from getting ready, or
+// the context's.
+func (n *Node) Run(ctx context.Context) error {
+	ready := make(chan error, 1)
+	if err := n.Start(func(err error) { ready <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-ready:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("start: %w: %w", partitions.ErrNotReady, ctx.Err())
+	}
+}
+
+// Shutdown stops the node and waits until it has stopped. It returns the context's error if that takes longer.
+func (n *Node) Shutdown(ctx context.Context) error {
+	done := make(chan struct{})
+	n.Stop(func() { close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop: %w", ctx.Err())
+	}
+}
