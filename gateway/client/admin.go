@@ -1,0 +1,122 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"troupe/gateway/protocol"
+)
+
+// CreateTopic creates a topic. Settings are written as people write them: "retention.ms" to "7d". Codes of its errors:
+// TOPIC_EXISTS, INVALID_TOPIC_NAME, INVALID_PARTITIONS, INVALID_SETTING; OUTCOME_UNKNOWN if the answer was lost.
+func (c *Client) CreateTopic(ctx context.Context, topic string, partitions int32, settings map[string]string) (*protocol.CreateTopicResponse, error) {
+	answer := new(protocol.CreateTopicResponse)
+	request := &protocol.CreateTopicRequest{Topic: topic, Partitions: partitions, Settings: settings}
+	if err := c.cluster.persist(ctx, "create topic "+topic, request, answer, doAgain); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// DeleteTopic deletes a topic and all its records. The code for a topic that there is not: UNKNOWN_TOPIC_OR_PARTITION.
+func (c *Client) DeleteTopic(ctx context.Context, topic string) error {
+	return c.cluster.persist(ctx, "delete topic "+topic, &protocol.DeleteTopicRequest{Topic: topic}, new(protocol.DeleteTopicResponse), doAgain)
+}
+
+// DescribeTopic describes a topic, partition by partition.
+func (c *Client) DescribeTopic(ctx context.Context, topic string) (*protocol.DescribeTopicResponse, error) {
+	answer := new(protocol.DescribeTopicResponse)
+	if err := c.cluster.persist(ctx, "describe topic "+topic, &protocol.DescribeTopicRequest{Topic: topic}, answer, askAgain); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// ListTopics lists every topic that is not internal, by name.
+func (c *Client) ListTopics(ctx context.Context) ([]protocol.MetadataTopic, error) {
+	var answer protocol.MetadataResponse
+	if err := c.cluster.persist(ctx, "list topics", &protocol.MetadataRequest{}, &answer, askAgain); err != nil {
+		return nil, err
+	}
+	return answer.Topics, nil
+}
+
+// DescribeCluster describes the cluster as one broker sees it.
+func (c *Client) DescribeCluster(ctx context.Context) (*protocol.DescribeClusterResponse, error) {
+	answer := new(protocol.DescribeClusterResponse)
+	if err := c.cluster.persist(ctx, "describe cluster", &protocol.DescribeClusterRequest{}, answer, askAgain); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// ListOffsets tells where a position lies in some partitions of a topic; none named: in all. The answers come in the order
+// asked, by number for all. FromOffset tells the bounds alone: its Offset is the log start.
+func (c *Client) ListOffsets(ctx context.Context, topic string, at Position, partitions ...int32) ([]protocol.ListedOffset, error) {
+	t, err := c.topics.learn(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return c.listOffsets(ctx, t, at, t.numbers(partitions))
+}
+
+func (t *topic) numbers(chosen []int32) []int32 {
+	if len(chosen) > 0 {
+		return chosen
+	}
+	all := make([]int32, len(t.lanes))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+// listOffsets asks until every partition has answered, the context ends or the request timeout is over. A partition whose
+// leader is not ready is asked again.
+func (c *Client) listOffsets(ctx context.Context, t *topic, at Position, numbers []int32) ([]protocol.ListedOffset, error) {
+	action := fmt.Sprintf("find the %v of topic %s", at, t.name)
+	listed := make([]protocol.ListedOffset, len(numbers))
+	missing := make([]int, len(numbers)) // indexes into numbers
+	for i := range missing {
+		missing[i] = i
+	}
+	deadline := time.Now().Add(c.settings.requestTimeout)
+	for attempt := 0; len(missing) > 0; attempt++ {
+		request, answer := new(protocol.ListOffsetsRequest), new(protocol.ListOffsetsResponse)
+		for _, i := range missing[:min(len(missing), protocol.MaxPartitions)] {
+			kind, stamp := at.ask()
+			request.Partitions = append(request.Partitions, protocol.OffsetPartition{
+				Topic: t.name, TopicID: t.id, Partition: numbers[i], At: kind, Time: stamp,
+			})
+		}
+		if err := c.cluster.persist(ctx, action, request, answer, askAgain); err != nil {
+			return nil, err
+		}
+		if len(answer.Partitions) != len(request.Partitions) {
+			return nil, explain(action, protocol.NewError(protocol.CodeInternal, "asked for %d partitions, told of %d", len(request.Partitions), len(answer.Partitions)))
+		}
+		var refused error
+		var still []int
+		for k, p := range answer.Partitions {
+			i := missing[k]
+			switch {
+			case p.Err == nil:
+				listed[i] = p
+			case p.Err.Retriable:
+				refused, still = p.Err, append(still, i)
+			default:
+				return nil, explain(fmt.Sprintf("%s/%d", action, numbers[i]), p.Err)
+			}
+		}
+		missing = append(still, missing[len(answer.Partitions):]...)
+		if refused == nil {
+			continue
+		}
+		pause := backoff(attempt, refused)
+		if time.Now().Add(pause).After(deadline) || wait(ctx, c.closing, pause) != nil {
+			return nil, explain(action, refused)
+		}
+	}
+	return listed, nil
+}

@@ -1,0 +1,225 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"troupe/gateway/protocol"
+)
+
+// purpose keeps apart what must not wait for one another: a fetch waits in the broker, a produce fills the pipe.
+type purpose uint8
+
+const (
+	forCalls purpose = iota
+	forProduce
+	forFetch
+)
+
+// cluster holds the connections, one for each broker and purpose.
+type cluster struct {
+	settings *settings
+	closing  context.Context
+
+	mu    sync.Mutex
+	slots map[slotKey]*slot
+	first int // the broker of the settings that answered last: the first to try
+}
+
+type slotKey struct {
+	address string
+	purpose purpose
+}
+
+// slot is a place for one connection. Whoever holds its token may open it.
+type slot struct {
+	token chan struct{} // capacity 1
+	conn  *connection   // under cluster.mu; nil: none
+}
+
+func newCluster(closing context.Context, s *settings) *cluster {
+	return &cluster{settings: s, closing: closing, slots: make(map[slotKey]*slot)}
+}
+
+// connect returns the connection to a broker, opened if need be. An address that does not answer, or none, becomes any
+// broker of the settings: each answers every request.
+func (c *cluster) connect(ctx context.Context, p purpose, address string) (*connection, error) {
+	if address != "" {
+		if conn, err := c.at(ctx, p, address); err == nil {
+			return conn, nil
+		}
+	}
+	c.mu.Lock()
+	first := c.first
+	c.mu.Unlock()
+	var failed []error
+	for i := range c.settings.brokers {
+		at := (first + i) % len(c.settings.brokers)
+		if c.settings.brokers[at] == address {
+			continue
+		}
+		conn, err := c.at(ctx, p, c.settings.brokers[at])
+		if err == nil {
+			c.mu.Lock()
+			c.first = at
+			c.mu.Unlock()
+			return conn, nil
+		}
+		failed = append(failed, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, errNotSent)
+	}
+	return nil, fmt.Errorf("%w: %w", ErrUnreachable, errors.Join(append(failed, errNotSent)...))
+}
+
+func (c *cluster) at(ctx context.Context, p purpose, address string) (*connection, error) {
+	key := slotKey{address, p}
+	c.mu.Lock()
+	s := c.slots[key]
+	if s == nil {
+		s = &slot{token: make(chan struct{}, 1)}
+		c.slots[key] = s
+	}
+	conn := s.conn
+	c.mu.Unlock()
+	if conn != nil && !conn.over() {
+		return conn, nil
+	}
+	select {
+	case s.token <- struct{}{}:
+		defer func() { <-s.token }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("connect to %s: %w: %w", address, ctx.Err(), errNotSent)
+	case <-c.closing.Done():
+		return nil, fmt.Errorf("connect to %s: %w: %w", address, ErrClosed, errNotSent)
+	}
+	c.mu.Lock()
+	conn = s.conn
+	c.mu.Unlock()
+	if conn != nil && !conn.over() {
+		return conn, nil // somebody else opened it meanwhile
+	}
+	conn, err := dialConnection(ctx, c.settings, address, func(over *connection) {
+		c.mu.Lock()
+		if s.conn == over {
+			s.conn = nil
+		}
+		c.mu.Unlock()
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	s.conn = conn
+	c.mu.Unlock()
+	if c.closing.Err() != nil { // close may have looked just before
+		conn.end(ErrClosed)
+	}
+	return conn, nil
+}
+
+// close ends all connections.
+func (c *cluster) close() {
+	c.mu.Lock()
+	var open []*connection
+	for _, s := range c.slots {
+		if s.conn != nil {
+			open = append(open, s.conn)
+		}
+	}
+	c.mu.Unlock()
+	for _, conn := range open {
+		conn.end(ErrClosed)
+	}
+}
+
+// request sends one request and waits for its answer or the end of the context: then the outcome is not known.
+func (c *cluster) request(ctx context.Context, p purpose, address string, m, into protocol.Message) error {
+	conn, err := c.connect(ctx, p, address)
+	if err != nil {
+		return err
+	}
+	answered := make(chan error, 1)
+	conn.send(m, into, func(err error) { answered <- err })
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ctx.Err(), errLost)
+	}
+}
+
+// again tells what request may be sent once more after which error.
+type again func(error) bool
+
+// askAgain is for requests that change nothing, or nothing that matters.
+func askAgain(err error) bool {
+	return errors.Is(err, errLost) || doAgain(err)
+}
+
+// doAgain is for requests that must not be carried out twice.
+func doAgain(err error) bool {
+	var refusal *protocol.Error
+	if errors.As(err, &refusal) {
+		return refusal.Retriable
+	}
+	return errors.Is(err, errNotSent)
+}
+
+// persist sends a request until it is answered for good, the context ends, or the request timeout is over, and returns the
+// last error, with its action.
+func (c *cluster) persist(ctx context.Context, action string, m, into protocol.Message, may again) error {
+	deadline := time.Now().Add(c.settings.requestTimeout)
+	for attempt := 0; ; attempt++ {
+		err := c.request(ctx, forCalls, "", m, into)
+		if err == nil {
+			return nil
+		}
+		pause := backoff(attempt, err)
+		if !may(err) || ctx.Err() != nil || errors.Is(err, ErrClosed) || time.Now().Add(pause).After(deadline) {
+			return explain(action, err)
+		}
+		if wait(ctx, c.closing, pause) != nil {
+			return explain(action, err)
+		}
+	}
+}
+
+const (
+	firstPause   = 10 * time.Millisecond
+	longestPause = time.Second
+)
+
+// backoff returns how long to wait after so many failures in a row: doubling, half of it drawn, so that clients do not come
+// back all at once; at least as long as a broker asked for.
+func backoff(failures int, err error) time.Duration {
+	pause := longestPause
+	if failures < 7 {
+		pause = min(firstPause<<failures, longestPause)
+	}
+	pause = pause/2 + rand.N(pause/2+1)
+	var refusal *protocol.Error
+	if errors.As(err, &refusal) {
+		pause = max(pause, min(time.Duration(refusal.Details.WaitMillis)*time.Millisecond, 10*longestPause))
+	}
+	return pause
+}
+
+// wait waits, unless one of the contexts ends before.
+func wait(ctx, closing context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-closing.Done():
+		return ErrClosed
+	}
+}

@@ -1,0 +1,219 @@
+package client
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"troupe/gateway/protocol"
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+)
+
+// reader fetches ahead for every partition that is being read. One goroutine decides; each fetch has a goroutine of its own,
+// so that a broker that is slow or away holds up only its partitions. A partition is in one fetch at a time.
+type reader struct {
+	client       *Client
+	wake         chan struct{} // capacity 1
+	decompressor sync.Pool     // of *batch.Decompressor
+
+	mu       sync.Mutex
+	readings []*reading    // in the order of Consume
+	rounds   uint64        // fetches that brought something
+	more     chan struct{} // closed, and replaced, when there is something new to collect
+	started  bool
+}
+
+func newReader(c *Client) *reader {
+	return &reader{client: c, wake: make(chan struct{}, 1), more: make(chan struct{}),
+		decompressor: sync.Pool{New: func() any { return new(batch.Decompressor) }}}
+}
+
+// read begins to read partitions; it returns false after Close.
+func (r *reader) read(t *topic, numbers []int32, offsets []id.Offset) bool {
+	r.forget(t.name, numbers)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.started {
+		if !r.client.run(r.run) {
+			return false
+		}
+		r.started = true
+	}
+	for i, number := range numbers {
+		r.readings = append(r.readings, &reading{topic: t, number: number, next: offsets[i],
+			ready: Fetched{LogStart: NoOffset, HighWatermark: NoOffset}})
+	}
+	r.nudge()
+	return true
+}
+
+func (r *reader) forget(topic string, numbers []int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.readings = slices.DeleteFunc(r.readings, func(x *reading) bool {
+		return x.topic.name == topic && (len(numbers) == 0 || slices.Contains(numbers, x.number))
+	})
+}
+
+// collect returns what is ready, and a channel that is closed when there is more.
+func (r *reader) collect() ([]Fetched, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var partitions []Fetched
+	for _, x := range r.readings {
+		if f, ok := x.polled(); ok {
+			partitions = append(partitions, f)
+		}
+	}
+	if len(partitions) > 0 {
+		r.nudge()
+	}
+	return partitions, r.more
+}
+
+func (r *reader) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run decides what to fetch until the client is closed.
+func (r *reader) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		groups, next := r.plan(time.Now())
+		for address, group := range groups {
+			r.client.run(func() { r.fetch(address, group) })
+		}
+		if next.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(next))
+		}
+		select {
+		case <-r.wake:
+		case <-timer.C:
+		case <-r.client.closing.Done():
+			return
+		}
+	}
+}
+
+// plan groups the partitions that should be fetched by their leader's address and marks them busy.
+func (r *reader) plan(now time.Time) (groups map[string][]*reading, next time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	groups = make(map[string][]*reading)
+	for _, x := range r.readings {
+		due, later := x.due(now, r.client.settings.fetchBytes)
+		if !due {
+			if !later.IsZero() && (next.IsZero() || later.Before(next)) {
+				next = later
+			}
+			continue
+		}
+		address := x.topic.leader(x.number)
+		if len(groups[address]) < protocol.MaxPartitions {
+			x.busy = true
+			groups[address] = append(groups[address], x)
+		} else {
+			r.nudge() // the next plan takes it
+		}
+	}
+	for _, group := range groups {
+		// A broker fills an answer from the front: those served longest ago come first.
+		slices.SortStableFunc(group, func(a, b *reading) int { return cmp.Compare(a.served, b.served) })
+	}
+	return groups, next
+}
+
+// fetch asks one broker for a group of partitions and hands out the answer.
+func (r *reader) fetch(address string, group []*reading) {
+	request := r.request(group)
+	answer := new(protocol.FetchResponse)
+	err := r.client.cluster.request(r.client.closing, forFetch, address, request, answer)
+	if err == nil && len(answer.Partitions) != len(group) {
+		err = protocol.NewError(protocol.CodeInternal, "asked for %d partitions, told of %d", len(group), len(answer.Partitions))
+	}
+	if err != nil {
+		r.failed(group, err)
+		return
+	}
+	harvests := make([]harvest, len(group))
+	d := r.decompressor.Get().(*batch.Decompressor)
+	for i := range group {
+		harvests[i] = decode(d, &answer.Partitions[i], request.Partitions[i].Offset)
+	}
+	r.decompressor.Put(d)
+
+	now, news, reroute := time.Now(), false, map[string]struct{}{}
+	r.mu.Lock()
+	r.rounds++
+	for i, x := range group {
+		x.busy = false
+		if harvests[i].bytes > 0 {
+			x.served = r.rounds
+		}
+		fresh, elsewhere := x.take(&answer.Partitions[i], harvests[i], now)
+		news = news || fresh
+		if elsewhere {
+			reroute[x.topic.name] = struct{}{}
+		}
+	}
+	r.tell(news)
+	r.mu.Unlock()
+	for name := range reroute {
+		r.client.topics.refresh(name)
+	}
+	r.nudge()
+}
+
+func (r *reader) request(group []*reading) *protocol.FetchRequest {
+	s := &r.client.settings
+	request := &protocol.FetchRequest{MinBytes: 1, MaxBytes: fetchFrameBytes, WaitMillis: int32(s.fetchWait.Milliseconds())}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range group {
+		request.Partitions = append(request.Partitions, protocol.FetchPartition{
+			Topic: x.topic.name, TopicID: x.topic.id, Partition: x.number, Offset: x.next, MaxBytes: int32(s.fetchBytes),
+		})
+	}
+	return request
+}
+
+// fetchFrameBytes bounds the batches of one answer, which must fit a frame.
+const fetchFrameBytes = 4 << 20
+
+// failed lets a group wait after a fetch without an answer. Only a refusal of the whole fetch is told: everything else
+// mends itself, or the broker is away and the records come when it is back.
+func (r *reader) failed(group []*reading, err error) {
+	now := time.Now()
+	r.mu.Lock()
+	told := false
+	for _, x := range group {
+		x.busy = false
+		x.postpone(now, err)
+		if refused(err) {
+			x.stopped, told = true, true
+			x.ready.Err = explain("fetch "+x.topic.name, err)
+		}
+	}
+	r.tell(told)
+	r.mu.Unlock()
+	for _, x := range group {
+		r.client.topics.refresh(x.topic.name)
+	}
+	r.nudge()
+}
+
+// tell wakes those who wait in Poll. r.mu is held.
+func (r *reader) tell(news bool) {
+	if news {
+		close(r.more)
+		r.more = make(chan struct{})
+	}
+}

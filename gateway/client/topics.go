@@ -1,0 +1,174 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"troupe/gateway/protocol"
+	"troupe/partitions/id"
+)
+
+// topics knows the partitions of the topics in use and where their leaders are. Looking one up takes no lock.
+type topics struct {
+	client *Client
+	known  atomic.Pointer[map[string]*topic] // replaced, never changed
+
+	mu sync.Mutex // held by whoever replaces known
+}
+
+// topic is one life of a topic's name.
+type topic struct {
+	name  string
+	id    id.TopicID
+	lanes []*lane // by partition
+	// leaders holds each partition's address, "" if it is not known; replaced, never changed.
+	leaders atomic.Pointer[[]string]
+	// sticky is where records without a key go until the batch there is closed.
+	sticky atomic.Int32
+	asking atomic.Bool // a refresh is under way
+}
+
+func newTopics(c *Client) *topics {
+	t := &topics{client: c}
+	t.known.Store(&map[string]*topic{})
+	return t
+}
+
+// get returns a topic, asking a broker if it is not known.
+func (t *topics) get(ctx context.Context, name string) (*topic, error) {
+	if known := (*t.known.Load())[name]; known != nil {
+		return known, nil
+	}
+	return t.learn(ctx, name)
+}
+
+// learn asks a broker about a topic. What was known of the same life of the name keeps its lanes; of another, they end.
+func (t *topics) learn(ctx context.Context, name string) (*topic, error) {
+	action := "look up topic " + name
+	var answer protocol.MetadataResponse
+	err := t.client.cluster.persist(ctx, action, &protocol.MetadataRequest{Topics: []string{name}}, &answer, askAgain)
+	if err != nil {
+		return nil, err
+	}
+	for i := range answer.Topics {
+		if about := &answer.Topics[i]; about.Topic == name {
+			if about.Err != nil {
+				if about.Err.Code == protocol.CodeUnknownTopic {
+					t.forget(name, 0, about.Err)
+				}
+				return nil, explain(action, about.Err)
+			}
+			return t.merge(about, addresses(answer.Nodes)), nil
+		}
+	}
+	return nil, explain(action, protocol.NewError(protocol.CodeUnknownTopic, "the broker does not mention topic %s", name))
+}
+
+func addresses(nodes []protocol.MetadataNode) map[id.Node]string {
+	at := make(map[id.Node]string, len(nodes))
+	for _, n := range nodes {
+		at[n.Node] = n.Gateway
+	}
+	return at
+}
+
+func (t *topics) merge(about *protocol.MetadataTopic, at map[id.Node]string) *topic {
+	leaders := make([]string, len(about.Partitions))
+	for _, p := range about.Partitions {
+		if int(p.Partition) < len(leaders) {
+			leaders[p.Partition] = at[p.Leader]
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := (*t.known.Load())[about.Topic]
+	merged := &topic{name: about.Topic, id: about.TopicID, lanes: make([]*lane, len(leaders))}
+	merged.leaders.Store(&leaders)
+	same := old != nil && old.id == merged.id
+	if same && len(old.lanes) == len(merged.lanes) {
+		old.leaders.Store(&leaders)
+		return old
+	}
+	for i := range merged.lanes {
+		if same && i < len(old.lanes) {
+			merged.lanes[i] = old.lanes[i]
+			continue
+		}
+		merged.lanes[i] = newLane(t.client, merged, int32(i))
+	}
+	t.replace(func(next map[string]*topic) { next[about.Topic] = merged })
+	if old != nil && !same {
+		endLanes(old, protocol.NewError(protocol.CodeTopicRecreated, "topic %s was deleted and created again", old.name))
+	}
+	return merged
+}
+
+// forget drops a topic, if the life of it that is known is the one meant (0: whichever), and ends its lanes.
+func (t *topics) forget(name string, life id.TopicID, why *protocol.Error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := (*t.known.Load())[name]
+	if old == nil || (life != 0 && old.id != life) {
+		return
+	}
+	t.replace(func(next map[string]*topic) { delete(next, name) })
+	endLanes(old, why)
+}
+
+// gone is forget for what a broker said.
+func (t *topics) gone(name string, life id.TopicID, err error) {
+	var refusal *protocol.Error
+	if errors.As(err, &refusal) {
+		t.forget(name, life, refusal)
+	}
+}
+
+// refresh asks about a known topic again, beside the caller; one question at a time.
+func (t *topics) refresh(name string) {
+	known := (*t.known.Load())[name]
+	if known == nil || !known.asking.CompareAndSwap(false, true) {
+		return
+	}
+	started := t.client.run(func() {
+		defer known.asking.Store(false)
+		// An error changes nothing: who needs the topic keeps trying with what is known, and asks again.
+		_, _ = t.learn(t.client.closing, name)
+	})
+	if !started {
+		known.asking.Store(false)
+	}
+}
+
+func (t *topics) replace(change func(map[string]*topic)) {
+	known := *t.known.Load()
+	next := make(map[string]*topic, len(known)+1)
+	for name, topic := range known {
+		next[name] = topic
+	}
+	change(next)
+	t.known.Store(&next)
+}
+
+func endLanes(t *topic, why *protocol.Error) {
+	for _, l := range t.lanes {
+		l.end(why)
+	}
+}
+
+// lanes calls f with every lane there is.
+func (t *topics) lanes(f func(*lane)) {
+	for _, topic := range *t.known.Load() {
+		for _, l := range topic.lanes {
+			f(l)
+		}
+	}
+}
+
+func (t *topic) leader(partition int32) string {
+	if leaders := *t.leaders.Load(); int(partition) < len(leaders) {
+		return leaders[partition]
+	}
+	return ""
+}
