@@ -126,11 +126,14 @@ func (c *curator) serve() {
 	}
 	c.taken, c.at = c.orders.take(c.taken[:0], c.limits.RequestsATurn), 0
 	for c.at < len(c.taken) {
-		o := c.taken[c.at]
-		c.taken[c.at] = nil
-		c.at++
-		o.begin(c)
+		c.taken[c.at].begin(c)
+		if c.taken == nil {
+			return // the actor stopped for good, and everyone was refused
+		}
+		c.at++ // not before: whoever panics in between is refused with the rest
 	}
+	clear(c.taken)
+	c.taken, c.at = c.taken[:0], 0
 }
 
 // propose writes a command to the catalog's log. The order is concluded with its answer.
@@ -209,7 +212,7 @@ func (c *curator) fail(err error) {
 // reconcile makes this broker what the newest state says.
 func (c *curator) reconcile() {
 	s := c.board.fold.Load()
-	if c.state != nil && s.Version <= c.state.Version || c.halting != nil {
+	if s == nil || c.state != nil && s.Version <= c.state.Version || c.halting != nil {
 		return
 	}
 	c.state = s
@@ -225,7 +228,7 @@ func (c *curator) reconcile() {
 	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {
 		if t := c.tenants[r]; s.Topics[t.address.partition.Topic] == nil && !t.leaving && t.address != c.own {
 			t.leaving = true
-			c.send(t.address.pid, leave{remove: true})
+			c.send(c.node, leaveOrder{address: t.address, leave: leave{remove: true}})
 			c.complete(t.address.partition.Topic)
 		}
 	}
@@ -272,7 +275,7 @@ func (c *curator) complete(topic id.TopicID) {
 	}
 	delete(c.creating, topic)
 	for _, n := range created {
-		n.order.done(n.topic, nil)
+		c.safely(func() { n.order.complete(n.topic, nil) })
 	}
 }
 
@@ -282,7 +285,7 @@ func (c *curator) giveProducers() {
 		o, p := c.wanted[0], c.nextProducer
 		c.wanted = c.wanted[1:]
 		c.nextProducer++
-		o.done(p, 0, nil)
+		c.safely(func() { o.complete(p, nil) })
 	}
 	if len(c.wanted) > 0 && !c.reserving {
 		c.reserving = true
@@ -317,7 +320,7 @@ func (c *curator) refuseAll() {
 	}
 	for _, topic := range slices.Sorted(maps.Keys(c.creating)) {
 		for _, n := range c.creating[topic] {
-			c.safely(func() { n.order.done(n.topic, nil) }) // it is created: that is durable
+			c.safely(func() { n.order.complete(n.topic, nil) }) // it is created: that is durable
 		}
 	}
 	clear(c.creating)

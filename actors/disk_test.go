@@ -158,10 +158,11 @@ func (l *memoryLog) Append(writes []partitions.Write) error {
 	if l.poisoned {
 		return partitions.ErrPoisoned
 	}
+	l.poisoned = true // also if it panics
 	if err := hook(l.onAppend); err != nil {
-		l.poisoned = true
 		return err
 	}
+	l.poisoned = false
 	l.appends++
 	l.groups = append(l.groups, len(writes))
 	for _, w := range writes {
@@ -182,10 +183,11 @@ func (l *memoryLog) Sync() error {
 	if l.poisoned {
 		return partitions.ErrPoisoned
 	}
+	l.poisoned = true // also if it panics
 	if err := hook(l.onSync); err != nil {
-		l.poisoned = true
 		return err
 	}
+	l.poisoned = false
 	l.syncs++
 	l.synced, l.durable = len(l.entries), l.state
 	return nil

@@ -77,7 +77,7 @@ func (c *curator) halt(done func()) {
 	c.fail(errStopped)
 	c.refuseAll()
 	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {
-		c.send(c.tenants[r].address.pid, leave{})
+		c.send(c.node, leaveOrder{address: c.tenants[r].address})
 	}
 	c.finish()
 }

@@ -132,8 +132,15 @@ type (
 	}
 )
 
-// spawnOrder tells the node's actor to start a partition.
-type spawnOrder struct {
-	unlogged
-	partition *partition
-}
+// Orders to the node's actor. Both go through it, so that none to leave overtakes the start of its partition.
+type (
+	spawnOrder struct {
+		unlogged
+		partition *partition
+	}
+	leaveOrder struct {
+		unlogged
+		address *address
+		leave   leave
+	}
+)

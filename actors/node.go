@@ -141,5 +141,7 @@ func (r *root) Receive(c actor.Context) {
 		r.spawn(c, r.curator, "catalog")
 	case spawnOrder:
 		r.spawn(c, m.partition, m.partition.name)
+	case leaveOrder:
+		r.send(m.address.pid, m.leave)
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"troupe/partitions/id"
 )
 
-// order is something the catalog's actor was asked. Whoever holds it completes it exactly once: by conclude, or refuse.
+// order is something the catalog's actor was asked. Like a request's, its completion is called by the first that completes
+// it, and by no one after.
 type order interface {
 	// begin starts it, in the catalog's actor.
 	begin(c *curator)
@@ -28,7 +29,7 @@ func (o *createOrder) begin(c *curator) { c.propose(o.command, o) }
 // conclude waits for the topic's partitions here to open.
 func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
 	if err != nil {
-		o.done(r.Topic, err)
+		o.complete(r.Topic, err)
 		return
 	}
 	c.reconcile()
@@ -36,7 +37,14 @@ func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
 	c.complete(r.Topic.ID)
 }
 
-func (o *createOrder) refuse(err error) { o.done(nil, err) }
+func (o *createOrder) complete(t *catalog.Topic, err error) {
+	if done := o.done; done != nil {
+		o.done = nil
+		done(t, err)
+	}
+}
+
+func (o *createOrder) refuse(err error) { o.complete(nil, err) }
 
 type deleteOrder struct {
 	command catalog.DeleteTopic
@@ -47,10 +55,15 @@ func (o *deleteOrder) begin(c *curator) { c.propose(o.command, o) }
 
 func (o *deleteOrder) conclude(c *curator, _ catalog.Result, err error) {
 	c.reconcile()
-	o.done(err)
+	o.refuse(err)
 }
 
-func (o *deleteOrder) refuse(err error) { o.done(err) }
+func (o *deleteOrder) refuse(err error) {
+	if done := o.done; done != nil {
+		o.done = nil
+		done(err)
+	}
+}
 
 type producerOrder struct {
 	done func(id.Producer, int16, error)
@@ -65,7 +78,14 @@ func (o *producerOrder) begin(c *curator) {
 
 func (o *producerOrder) conclude(*curator, catalog.Result, error) {}
 
-func (o *producerOrder) refuse(err error) { o.done(0, 0, err) }
+func (o *producerOrder) complete(p id.Producer, err error) {
+	if done := o.done; done != nil {
+		o.done = nil
+		done(p, 0, err)
+	}
+}
+
+func (o *producerOrder) refuse(err error) { o.complete(0, err) }
 
 // reserveOrder gets a block of producer ids. Those who wait for it stand in curator.wanted.
 type reserveOrder struct{}
@@ -80,7 +100,7 @@ func (reserveOrder) conclude(c *curator, r catalog.Result, err error) {
 		wanted := c.wanted
 		c.wanted = nil
 		for _, w := range wanted {
-			w.refuse(fmt.Errorf("reserve producer ids: %w", err))
+			c.safely(func() { w.refuse(fmt.Errorf("reserve producer ids: %w", err)) })
 		}
 		return
 	}

@@ -7,8 +7,8 @@ import (
 	"troupe/partitions/id"
 )
 
-// request is something a partition was asked. Whoever holds it calls exactly one of its completions exactly once: in the
-// answer, or in refuse.
+// request is something a partition was asked. Its completion is called by the first answer or refusal; any that comes after
+// is dropped, so that whoever ends a partition can refuse all it finds without knowing how far each of them got.
 type request interface {
 	// number tells it from every other request of its partition.
 	number() partitions.Request
@@ -34,8 +34,15 @@ func (q *produceRequest) lost(why error) error {
 	return fmt.Errorf("%w: %w", partitions.ErrOutcomeUnknown, why)
 }
 
+func (q *produceRequest) answer(a partitions.ProduceAnswer) {
+	if done := q.done; done != nil {
+		q.done = nil
+		done(a)
+	}
+}
+
 func (q *produceRequest) refuse(err error) {
-	q.done(partitions.ProduceAnswer{Request: q.Request, Err: err, Base: -1, AppendTime: -1})
+	q.answer(partitions.ProduceAnswer{Request: q.Request, Err: err, Base: -1, AppendTime: -1})
 }
 
 type fetchRequest struct {
@@ -51,8 +58,15 @@ func (q *fetchRequest) hand(r *partitions.Replica, now id.Timestamp) { r.Fetch(q
 
 func (q *fetchRequest) lost(why error) error { return why }
 
+func (q *fetchRequest) answer(a partitions.FetchAnswer) {
+	if done := q.done; done != nil {
+		q.done = nil
+		done(a)
+	}
+}
+
 func (q *fetchRequest) refuse(err error) {
-	q.done(partitions.FetchAnswer{Request: q.Request, Err: err})
+	q.answer(partitions.FetchAnswer{Request: q.Request, Err: err})
 }
 
 type offsetsRequest struct {
@@ -66,8 +80,15 @@ func (q *offsetsRequest) hand(r *partitions.Replica, _ id.Timestamp) { r.ListOff
 
 func (q *offsetsRequest) lost(why error) error { return why }
 
+func (q *offsetsRequest) answer(a partitions.OffsetAnswer) {
+	if done := q.done; done != nil {
+		q.done = nil
+		done(a)
+	}
+}
+
 func (q *offsetsRequest) refuse(err error) {
-	q.done(partitions.OffsetAnswer{Request: q.Request, Err: err, Time: -1})
+	q.answer(partitions.OffsetAnswer{Request: q.Request, Err: err, Time: -1})
 }
 
 // describeRequest is answered in every phase of a partition's life, by its shell.
@@ -79,12 +100,19 @@ type describeRequest struct {
 
 func (q *describeRequest) number() partitions.Request { return q.request }
 
-func (q *describeRequest) hand(r *partitions.Replica, _ id.Timestamp) { q.done(r.Status()) }
+func (q *describeRequest) hand(r *partitions.Replica, _ id.Timestamp) { q.answer(r.Status()) }
 
 func (q *describeRequest) lost(why error) error { return why }
 
+func (q *describeRequest) answer(s partitions.Status) {
+	if done := q.done; done != nil {
+		q.done = nil
+		done(s)
+	}
+}
+
 func (q *describeRequest) refuse(err error) {
-	q.done(partitions.Status{
+	q.answer(partitions.Status{
 		Partition: q.address.partition, Replica: q.address.replica, Role: partitions.RoleStopped, Problem: err.Error(),
 	})
 }

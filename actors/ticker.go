@@ -26,12 +26,17 @@ func (t *ticker) Receive(c actor.Context) {
 		t.cancel = t.later(tickTime, c.Self(), beat{})
 	case beat:
 		t.cancel = t.later(tickTime, c.Self(), beat{})
-		for _, a := range t.board.view.Load().order {
-			if a.ticking.Load() {
-				t.send(a.pid, tick{})
-			}
-		}
+		t.tick()
 	case *actor.Stopping:
 		t.cancel()
+	}
+}
+
+// tick tells every replica that needs it.
+func (t *ticker) tick() {
+	for _, a := range t.board.view.Load().order {
+		if a.ticking.Load() {
+			t.send(a.pid, tick{})
+		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // traffic is what a partition's requests are doing.
 //
-// Invariant: a request is in one of taken[at:], held and waiting, or in none when it was completed.
+// Invariant: a request that is not completed is in taken[at:], held or waiting.
 type traffic struct {
 	taken   []request // from the door, in order; those before at are dealt with
 	at      int
@@ -123,7 +123,7 @@ func (p *partition) drain() {
 	}
 	for _, a := range out.Produced {
 		if q, ok := p.finish(a.Request).(*produceRequest); ok {
-			q.done(a)
+			q.answer(a)
 		}
 	}
 	for _, a := range out.Fetched {
@@ -152,13 +152,13 @@ func (p *partition) finish(n partitions.Request) request {
 
 func (p *partition) answerFetch(a partitions.FetchAnswer) {
 	if q, ok := p.finish(a.Request).(*fetchRequest); ok {
-		q.done(a)
+		q.answer(a)
 	}
 }
 
 func (p *partition) answerOffsets(a partitions.OffsetAnswer) {
 	if q, ok := p.finish(a.Request).(*offsetsRequest); ok {
-		q.done(a)
+		q.answer(a)
 	}
 }
 
@@ -213,18 +213,21 @@ func (p *partition) serve() {
 	p.taken, p.at = p.door.take(p.taken[:0], p.limits.RequestsATurn), 0
 	now := p.seams.Clock.Now()
 	for p.at < len(p.taken) {
-		q := p.taken[p.at]
-		p.taken[p.at] = nil
-		p.at++
-		p.admit(q, now)
+		p.admit(p.taken[p.at], now)
+		if p.taken == nil {
+			return // the replica ended meanwhile, and everyone was refused
+		}
+		p.at++ // not before: whoever panics in between is refused with the rest
 	}
+	clear(p.taken)
+	p.taken, p.at = p.taken[:0], 0
 }
 
 // admit deals with one request according to the phase.
 func (p *partition) admit(q request, now id.Timestamp) {
 	switch q := q.(type) {
 	case *describeRequest:
-		q.done(p.status())
+		q.answer(p.status())
 		return
 	case giveUp:
 		p.giveUp(q.fetch)
@@ -247,9 +250,8 @@ func (p *partition) admit(q request, now id.Timestamp) {
 func (p *partition) release() {
 	now := p.seams.Clock.Now()
 	for len(p.held) > 0 {
-		q := p.held[0]
+		p.admit(p.held[0], now)
 		p.held = p.held[1:]
-		p.admit(q, now)
 	}
 	p.held = nil
 }
@@ -261,7 +263,7 @@ func (p *partition) confine(q request) {
 	case *fetchRequest:
 		a, read := z.fetch(q.Fetch)
 		if read == nil {
-			q.done(a)
+			q.answer(a)
 			return
 		}
 		p.waiting[q.number()] = q
@@ -269,7 +271,7 @@ func (p *partition) confine(q request) {
 	case *offsetsRequest:
 		a, search := z.offsets(q.ListOffsets)
 		if search == nil {
-			q.done(a)
+			q.answer(a)
 			return
 		}
 		p.waiting[q.number()] = q
@@ -291,7 +293,7 @@ func (p *partition) giveUp(n partitions.Request) {
 	for i, h := range p.held {
 		if q, ok := h.(*fetchRequest); ok && q.number() == n {
 			p.held = slices.Delete(p.held, i, i+1)
-			q.done(partitions.FetchAnswer{Request: n})
+			q.answer(partitions.FetchAnswer{Request: n})
 			return
 		}
 	}
@@ -303,7 +305,7 @@ func (p *partition) empty(q *fetchRequest) {
 	p.life.replica.Cancel(n)
 	delete(p.waiting, n)
 	s := p.life.replica.Status()
-	q.done(partitions.FetchAnswer{Request: n, LogStart: s.LogStart, HighWatermark: s.HighWatermark, Term: s.Term})
+	q.answer(partitions.FetchAnswer{Request: n, LogStart: s.LogStart, HighWatermark: s.HighWatermark, Term: s.Term})
 }
 
 // dismiss answers every parked fetch with nothing: the broker stops.

@@ -1,0 +1,298 @@
+package actors
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"troupe/partitions"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
+
+// stop stops the broker and checks that nothing of it is left open.
+func (w *testWorld) stop() {
+	w.t.Helper()
+	stopped := 0
+	w.node.Stop(func() { stopped++ })
+	w.pass(time.Minute)
+	if stopped != 1 {
+		w.t.Fatalf("stopped %d times", stopped)
+	}
+	for r, m := range w.disk.replicas {
+		if m.open != 0 {
+			w.t.Fatalf("replica %d stays open", r)
+		}
+	}
+	if len(w.timers) > 0 && slices.ContainsFunc(w.timers, func(t *testTimer) bool { return t.f != nil }) {
+		w.t.Fatalf("%d timers run on", len(w.timers))
+	}
+}
+
+func (w *testWorld) delete(t id.TopicID) {
+	w.t.Helper()
+	var got answers[error]
+	w.node.Router().DeleteTopic(t, got.take)
+	w.run()
+	if err := got.only(w.t); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestDeleteWhileRequestsAreInFlight(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 2)
+	parked := &answers[partitions.FetchAnswer]{}
+	w.node.Router().Fetch(at(topic, 0), partitions.Fetch{MaxBytes: 1, Until: w.now + 60_000}, parked.take)
+	w.run()
+	w.holding = true
+	var deleted answers[error]
+	w.node.Router().DeleteTopic(topic.ID, deleted.take)
+	w.run()
+	w.jobs[0]() // the catalog's write
+	w.jobs = w.jobs[1:]
+	flying := w.send(at(topic, 1), "x") // handed over before the partition hears of its end
+	w.run()
+	w.holding = false
+	w.run()
+	if err := deleted.only(t); err != nil {
+		t.Fatal(err)
+	}
+	if a := flying.only(t); !errors.Is(a.Err, partitions.ErrUnknownTopic) {
+		t.Errorf("in flight: %v", a.Err)
+	}
+	if a := parked.only(t); !errors.Is(a.Err, partitions.ErrUnknownTopic) {
+		t.Errorf("parked: %v", a.Err)
+	}
+	if a := w.produce(at(topic, 0), "x"); !errors.Is(a.Err, partitions.ErrUnknownTopic) {
+		t.Errorf("afterwards: %v", a.Err)
+	}
+	if len(w.disk.replicas) != 1 || len(w.node.Router().Catalog().Doomed) != 0 {
+		t.Errorf("%d replicas on disk, doomed %v", len(w.disk.replicas), w.node.Router().Catalog().Doomed)
+	}
+	if again := w.create("orders", 1); again.ID == topic.ID {
+		t.Error("a topic id was used twice")
+	}
+	w.stop()
+}
+
+func TestBytesOfDeletedTopicsGoEventually(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 3)
+	w.disk.onRemove = func(id.Replica) error { return errDisk }
+	w.delete(topic.ID)
+	w.pass(2 * DefaultLimits.RestartDelayMost)
+	if len(w.disk.replicas) != 4 || len(w.node.Router().Catalog().Doomed) != 3 {
+		t.Fatalf("%d replicas on disk, doomed %v", len(w.disk.replicas), w.node.Router().Catalog().Doomed)
+	}
+	w.disk.onRemove = nil
+	w.crash() // the broker that comes back erases what the one before could not
+	if len(w.disk.replicas) != 1 || len(w.node.Router().Catalog().Doomed) != 0 {
+		t.Fatalf("%d replicas on disk, doomed %v", len(w.disk.replicas), w.node.Router().Catalog().Doomed)
+	}
+	topic = w.create("orders", 3)
+	w.disk.onRemove = func(id.Replica) error { return errDisk }
+	w.delete(topic.ID)
+	w.disk.onRemove = nil
+	w.pass(2 * DefaultLimits.RestartDelayMost) // so does this one, later
+	if len(w.disk.replicas) != 1 || len(w.node.Router().Catalog().Doomed) != 0 {
+		t.Fatalf("%d replicas on disk, doomed %v", len(w.disk.replicas), w.node.Router().Catalog().Doomed)
+	}
+}
+
+func TestStopFinishesWhatIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 1)
+	w.produce(at(topic, 0), "a")
+	parked := &answers[partitions.FetchAnswer]{}
+	w.node.Router().Fetch(at(topic, 0), partitions.Fetch{Offset: 1, MaxBytes: 1, Until: w.now + 60_000}, parked.take)
+	w.holding = true
+	flying := w.send(at(topic, 0), "b")
+	w.run()
+	stopped := 0
+	w.node.Stop(func() { stopped++ })
+	w.run()
+	late := w.send(at(topic, 0), "c")
+	w.run()
+	if a := late.only(t); !errors.Is(a.Err, partitions.ErrUnavailable) {
+		t.Errorf("after the stop: %v", a.Err)
+	}
+	if a := parked.only(t); a.Err != nil || a.Batches != nil {
+		t.Errorf("parked: %+v", a)
+	}
+	if stopped != 0 || len(flying.all) != 0 {
+		t.Fatalf("stopped %d times, in flight %+v", stopped, flying.all)
+	}
+	w.holding = false
+	w.run()
+	if a := flying.only(t); a.Err != nil || a.Base != 1 {
+		t.Errorf("in flight: %+v", a)
+	}
+	m := w.memory(topic, 0)
+	if stopped != 1 || m.open != 0 || m.checkpoints != 1 || m.checkpoint.NextOffset != 2 {
+		t.Fatalf("stopped %d times, open %d, %d checkpoints, the last at offset %d", stopped, m.open, m.checkpoints,
+			m.checkpoint.NextOffset)
+	}
+	var got answers[error]
+	w.node.Router().InitProducer(func(_ id.Producer, _ int16, err error) { got.take(err) })
+	w.run()
+	if err := got.only(t); !errors.Is(err, partitions.ErrUnavailable) {
+		t.Error(err)
+	}
+	w.crash()
+	if f := w.fetch(at(topic, 0), 0); f.HighWatermark != 2 {
+		t.Errorf("after the stop: %+v", f)
+	}
+}
+
+func TestStopDoesNotWaitForEver(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 1)
+	w.holding = true
+	flying := w.send(at(topic, 0), "b")
+	w.run()
+	stopped := 0
+	w.node.Stop(func() { stopped++ })
+	w.pass(DefaultLimits.StopWait)
+	if a := flying.only(t); !errors.Is(a.Err, partitions.ErrOutcomeUnknown) {
+		t.Fatalf("%+v", a)
+	}
+	w.holding = false
+	w.run()
+	if stopped != 1 {
+		t.Fatalf("stopped %d times", stopped)
+	}
+	flying.only(t)
+}
+
+func TestStopWhileOpening(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 3)
+	_ = topic
+	w.stop()
+	w.disk.powerLoss()
+	w.actors, w.jobs, w.timers, w.holding = nil, nil, nil, true
+	n, err := NewNode(Options{Seams: Seams{Clock: w, Disk: w.disk, Pool: w, Dispatcher: w}, Cluster: 0xc, Node: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.node = n
+	var ready answers[error]
+	if err := n.Start(ready.take); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	n.Stop(func() {})
+	w.run()
+	if err := ready.only(t); !errors.Is(err, partitions.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	w.holding = false
+	w.pass(time.Second)
+	for r, m := range w.disk.replicas {
+		if m.open != 0 {
+			t.Errorf("replica %d stays open", r)
+		}
+	}
+}
+
+// TestEveryCompletionComesOnce throws everything at a broker in an order that a seed decides: requests of all kinds,
+// failing writes, panics, deletions, time, and at the end a stop.
+func TestEveryCompletionComesOnce(t *testing.T) {
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		w := newWorld(t)
+		topics := []*catalog.Topic{w.create("a", 2), w.create("b", 2)}
+		var counts []*int
+		once := func() func() {
+			n := new(int)
+			counts = append(counts, n)
+			return func() { *n++ }
+		}
+		for range 300 {
+			p := at(topics[r.IntN(len(topics))], int32(r.IntN(3)))
+			done := once()
+			switch r.IntN(12) {
+			case 0, 1, 2, 3:
+				q := partitions.Produce{Batch: testBatch(w.now, "x"), Acks: partitions.Acks(r.IntN(3) - 1), ExpectEnd: -1}
+				w.node.Router().Produce(p, q, func(partitions.ProduceAnswer) { done() })
+			case 4, 5:
+				q := partitions.Fetch{Offset: id.Offset(r.IntN(9)), MaxBytes: 1, Until: w.now + id.Timestamp(r.IntN(3000))}
+				stop := w.node.Router().Fetch(p, q, func(partitions.FetchAnswer) { done() })
+				if r.IntN(3) == 0 {
+					w.step(r)
+					stop()
+				}
+			case 6:
+				q := partitions.ListOffsets{At: partitions.OffsetAt(1 + r.IntN(3)), Time: w.now}
+				w.node.Router().ListOffsets(p, q, func(partitions.OffsetAnswer) { done() })
+			case 7:
+				w.node.Router().Describe(p, func(partitions.Status) { done() })
+			case 8:
+				w.node.Router().InitProducer(func(id.Producer, int16, error) { done() })
+			case 9:
+				if m := w.disk.replicas[id.Replica(1+r.IntN(8))]; m != nil {
+					left := 1 + r.IntN(3)
+					m.onSync = func() error {
+						if left--; left < 0 {
+							return nil
+						}
+						if r.IntN(4) == 0 {
+							panic("disk")
+						}
+						return errDisk
+					}
+				}
+				done()
+			case 10:
+				w.node.Router().DeleteTopic(topics[r.IntN(len(topics))].ID, func(error) { done() })
+			case 11:
+				name := []id.Topic{"a", "b", "c"}[r.IntN(3)]
+				w.node.Router().CreateTopic(catalog.CreateTopic{Name: name, Partitions: 2}, func(t *catalog.Topic, _ error) {
+					if t != nil {
+						topics = append(topics, t)
+					}
+					done()
+				})
+			}
+			w.step(r)
+		}
+		counts = append(counts, new(int))
+		w.node.Stop(func() { *counts[len(counts)-1]++ })
+		for range 50 {
+			w.step(r)
+		}
+		w.pass(time.Minute)
+		for i, n := range counts {
+			if *n != 1 {
+				t.Fatalf("seed %d: completion %d of %d came %d times", seed, i, len(counts), *n)
+			}
+		}
+		for r, m := range w.disk.replicas {
+			if m.open != 0 {
+				t.Fatalf("seed %d: replica %d stays open", seed, r)
+			}
+		}
+	}
+}
+
+// step lets a little happen.
+func (w *testWorld) step(r *rand.Rand) {
+	for range r.IntN(6) {
+		switch n := r.IntN(10); {
+		case n < 6 && len(w.actors) > 0:
+			f := w.actors[0]
+			w.actors = w.actors[1:]
+			f()
+		case n < 9 && len(w.jobs) > 0:
+			w.job()
+		case n == 9:
+			holding := w.holding
+			w.holding = true
+			w.pass(time.Duration(r.IntN(200)) * time.Millisecond)
+			w.holding = holding
+		}
+	}
+}
