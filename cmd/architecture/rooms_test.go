@@ -46,7 +46,7 @@ var house = []room{
 		banned:    []string{"os", "net", "sync", "math/rand", "crypto/rand"},
 		clockless: true, sequential: true, ordered: true},
 	{folder: "wal", rooms: []string{"partitions", "partitions/id", "partitions/batch"},
-		doors: []string{"github.com/tidwall/wal"}, banned: []string{"net", "math/rand"},
+		doors: []string{"github.com/tidwall/wal", "golang.org/x/sys/unix"}, banned: []string{"net", "crypto/rand"},
 		clockless: true, sequential: true},
 	{folder: "membership", rooms: []string{"partitions/id"}, doors: []string{"github.com/hashicorp/serf"}},
 	{folder: "actors",

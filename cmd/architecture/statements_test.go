@@ -13,6 +13,9 @@ import (
 // clocks are the ways in which package time makes a program depend on when it runs.
 var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 
+// seeded are the parts of math/rand/v2 that draw nothing but what a seed they are given decides.
+var seeded = []string{"Rand", "Source", "New", "NewPCG", "PCG", "NewChaCha8", "ChaCha8"}
+
 // waits are protoactor's calls that read the wall clock or block a thread, beyond the reach of a simulated clock.
 var waits = []string{"RequestFuture", "SetReceiveTimeout", "PoisonFuture", "StopFuture", "WithReceiveTimeout"}
 
@@ -48,7 +51,7 @@ func wrongStatements(f *file) []string {
 			case !ok:
 			case names[x.Name] == "time" && r.clockless && slices.Contains(clocks, n.Sel.Name):
 				say(n.Pos(), "time."+n.Sel.Name)
-			case strings.HasPrefix(names[x.Name], "math/rand") && r.clockless && n.Sel.Name != "Rand":
+			case strings.HasPrefix(names[x.Name], "math/rand") && r.clockless && !slices.Contains(seeded, n.Sel.Name):
 				say(n.Pos(), names[x.Name]+"."+n.Sel.Name)
 			}
 		}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"troupe/gateway/client"
+)
+
+// The exit codes; `troupe --help` documents them.
+const (
+	exitFine      = 0
+	exitFailed    = 1
+	exitUsage     = 2
+	exitUnhealthy = 10
+)
+
+func main() {
+	// The first signal ends the command in order (a broker drains, a consumer stops); the second ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, arguments []string, in io.Reader, out, problems io.Writer) int {
+	s := &session{in: in, out: out, problems: problems}
+	root := rootCommand(s)
+	root.SetArgs(arguments)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(problems)
+	command, err := root.ExecuteContextC(ctx)
+	var wrong *usageError
+	var unhealthy *unhealthyError
+	switch {
+	case err == nil:
+		return exitFine
+	case !s.started || errors.As(err, &wrong):
+		fmt.Fprintf(problems, "troupe: %v\nSee `%s --help`.\n", err, command.CommandPath())
+		return exitUsage
+	case errors.As(err, &unhealthy):
+		fmt.Fprintf(problems, "troupe: %v\n", err)
+		return exitUnhealthy
+	default:
+		fmt.Fprintf(problems, "troupe: %v\n", explain(err, s.broker))
+		return exitFailed
+	}
+}
+
+// session is what every command of one run shares.
+type session struct {
+	broker string // host:port that clients connect to
+	output string // "table" or "json"
+	// started is set when the command line was understood: errors before that are the caller's usage.
+	started  bool
+	in       io.Reader
+	out      io.Writer
+	problems io.Writer // stderr: progress, summaries and errors, so that stdout holds only what was asked for
+}
+
+func rootCommand(s *session) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "troupe",
+		Short: "A distributed commit log made of actors",
+		Long: `Troupe is a distributed commit log: topics of ordered, durable partitions, written and read over TCP.
+
+Commands that talk to a broker find it by --broker HOST:PORT or the environment's TROUPE_BROKER.
+Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 the cluster is not healthy.`,
+		Example: `  troupe serve                               # a broker on 127.0.0.1:9642, data in ./troupe-data
+  troupe topic create hello --partitions 3
+  echo "a first record" | troupe produce hello
+  troupe consume hello --until end`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if s.output != "table" && s.output != "json" {
+				return fmt.Errorf("--output is %q; it can be table or json", s.output)
+			}
+			s.started = true
+			return nil
+		},
+	}
+	broker := os.Getenv("TROUPE_BROKER")
+	if broker == "" {
+		broker = client.DefaultBroker
+	}
+	root.PersistentFlags().StringVar(&s.broker, "broker", broker, "address of any broker, HOST:PORT (environment: TROUPE_BROKER)")
+	root.PersistentFlags().StringVar(&s.output, "output", "table", "table for people, json for programs")
+	root.AddCommand(serveCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s),
+		demoCommand(s), versionCommand(s))
+	return root
+}
+
+// noun returns a command that only groups others: alone it shows them.
+func noun(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	group := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args: func(c *cobra.Command, arguments []string) error {
+			if len(arguments) == 0 {
+				return nil
+			}
+			hint := ""
+			if near := c.SuggestionsFor(arguments[0]); len(near) > 0 {
+				hint = "; did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return fmt.Errorf("unknown command %q for %q%s", arguments[0], c.CommandPath(), hint)
+		},
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		SuggestionsMinimumDistance: 2,
+	}
+	group.AddCommand(verbs...)
+	return group
+}
+
+// oneTopic demands the name of a topic, and nothing else.
+func oneTopic(c *cobra.Command, arguments []string) error {
+	if len(arguments) != 1 {
+		return fmt.Errorf("`%s` wants the name of one topic, not %d words", c.UseLine(), len(arguments))
+	}
+	return nil
+}

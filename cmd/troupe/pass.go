@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+
+	"troupe/gateway/client"
+	"troupe/partitions/id"
+)
+
+// pass reads a topic once, from a position until a bound.
+type pass struct {
+	each  func(*client.Record)
+	rest  func() error        // called when nothing more is there to read at once
+	most  int64               // records; 0: no bound
+	until map[int32]id.Offset // by partition, exclusive; those that are through are taken out
+	// endless passes have no partition that stops of itself.
+	endless bool
+	records int64 // read so far
+}
+
+// newPass returns a pass that hands every record to each, which may keep it.
+func newPass(each func(*client.Record)) *pass {
+	return &pass{each: each, rest: func() error { return nil }, until: map[int32]id.Offset{}}
+}
+
+// readAll hands every record that a topic holds now to each.
+func readAll(ctx context.Context, broker *client.Client, topic string, each func(*client.Record)) error {
+	p := newPass(each)
+	if err := p.begin(ctx, broker, topic, position{Position: client.FromStart(), offset: noOffset}, bound{end: true}, nil); err != nil {
+		return err
+	}
+	return p.run(ctx, broker)
+}
+
+// begin finds out where each partition begins and stops, and starts to read those that have something in between. No
+// partitions chosen: all of them.
+func (p *pass) begin(ctx context.Context, broker *client.Client, topic string, from position, until bound, chosen []int32) error {
+	partitions, err := broker.ListOffsets(ctx, topic, from.Position, chosen...)
+	if err != nil {
+		return err
+	}
+	p.endless = until.never
+	for _, l := range partitions {
+		first := l.Offset
+		if from.offset != noOffset {
+			// Partitions have different lengths: read together, each gives what it has of the range.
+			first = from.offset
+			if chosen == nil {
+				first = min(max(first, l.LogStart), l.HighWatermark)
+			}
+		}
+		if !p.endless {
+			last := until.offset
+			if until.end {
+				last = l.HighWatermark
+			}
+			if first >= last {
+				continue
+			}
+			p.until[l.Partition] = last
+		}
+		if err := broker.Consume(ctx, topic, client.FromOffset(first), l.Partition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run reads until the bound is reached. An interrupt is how endless reading usually ends, and no error.
+func (p *pass) run(ctx context.Context, broker *client.Client) error {
+	for p.endless || len(p.until) > 0 {
+		fetches := broker.Poll(ctx)
+		for i := range fetches.Partitions {
+			if done := p.take(&fetches.Partitions[i]); done {
+				return nil
+			}
+		}
+		if err := p.rest(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil && p.endless {
+			return nil
+		}
+		if err := fetches.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take hands out the records of one partition and tells whether these were enough.
+func (p *pass) take(f *client.Fetched) (done bool) {
+	until, bounded := p.until[f.Partition]
+	for i := range f.Records {
+		r := &f.Records[i]
+		if !p.endless && (!bounded || r.Offset >= until) {
+			break
+		}
+		p.each(r)
+		p.records++
+		if p.records == p.most {
+			return true
+		}
+	}
+	if n := len(f.Records); bounded && n > 0 && f.Records[n-1].Offset+1 >= until {
+		delete(p.until, f.Partition)
+	}
+	return false
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"troupe/gateway/client"
+	"troupe/gateway/protocol"
+	"troupe/partitions/batch"
+)
+
+// produceFlags are what the command line of produce says.
+type produceFlags struct {
+	keyDelimiter, keyRegex string
+	headers                []string
+	compression, acks      string
+	partition              int32
+}
+
+func produceCommand(s *session) *cobra.Command {
+	var flags produceFlags
+	command := &cobra.Command{
+		Use:   "produce TOPIC [FILE...]",
+		Short: "Write lines to a topic, a record a line",
+		Long: `Writes the lines of files, or of standard input, to a topic: a record a line. Records of one key go to one partition and
+stay in order. A summary goes to standard error; the exit code is 0 only if every record was acknowledged.`,
+		Example: `  echo "a first record" | troupe produce hello
+  troupe produce hello --key-delimiter : pairs.txt
+  troupe produce access-log --key-regex '^\S+' --compression zstd access.log`,
+		Args: func(c *cobra.Command, arguments []string) error {
+			return oneTopic(c, arguments[:min(1, len(arguments))])
+		},
+		RunE: func(c *cobra.Command, arguments []string) error {
+			return s.produce(c.Context(), arguments[0], arguments[1:], flags)
+		},
+	}
+	f := command.Flags()
+	f.StringVar(&flags.keyDelimiter, "key-delimiter", "", "the key is what stands before this text, the value what stands behind")
+	f.StringVar(&flags.keyRegex, "key-regex", "", "the key is the first group of this pattern, or all of it; the value is the line")
+	f.StringArrayVarP(&flags.headers, "header", "H", nil, "a header key:value for every record; may be given several times")
+	f.StringVar(&flags.compression, "compression", "none", "none, gzip, snappy, lz4 or zstd")
+	f.StringVar(&flags.acks, "acks", "quorum", "when a record counts as written: quorum, leader or none")
+	f.Int32Var(&flags.partition, "partition", -1, "write to this partition, whatever the key")
+	return command
+}
+
+// produce writes every line and waits for every answer.
+func (s *session) produce(ctx context.Context, topic string, files []string, flags produceFlags) error {
+	keys, err := parseKeyRule(flags.keyDelimiter, flags.keyRegex)
+	if err != nil {
+		return err
+	}
+	headers, err := parseHeaders(flags.headers)
+	if err != nil {
+		return err
+	}
+	options, err := producerOptions(flags)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		files = []string{"-"}
+	}
+	return s.with(ctx, func(broker *client.Client) error {
+		p := &production{progress: newProgress(s.problems)}
+		lines := &input{files: files, in: s.in, keys: keys}
+		ended := make(chan error, 1)
+		go func() {
+			ended <- lines.each(func(key, value []byte) error {
+				record := &client.Record{Topic: topic, Key: key, Value: value, Headers: headers}
+				if flags.partition >= 0 {
+					record.ToPartition(flags.partition)
+				}
+				return p.send(ctx, broker, record, keys)
+			})
+		}()
+		// Reading a terminal cannot be interrupted: an interrupt leaves the reader behind, and what it has read is finished.
+		select {
+		case err = <-ended:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		return p.end(context.WithoutCancel(ctx), s, broker, topic, err)
+	}, options...)
+}
+
+func producerOptions(flags produceFlags) ([]client.Option, error) {
+	codec, err := batch.ParseCodec(flags.compression)
+	if err != nil {
+		return nil, usagef("--compression: %v", err)
+	}
+	acks := map[string]protocol.Acks{"none": protocol.AcksNone, "leader": protocol.AcksLeader, "quorum": protocol.AcksQuorum}
+	chosen, ok := acks[flags.acks]
+	if !ok {
+		return nil, usagef("--acks is %q; it can be quorum, leader or none", flags.acks)
+	}
+	return []client.Option{client.WithCompression(codec), client.WithAcks(chosen)}, nil
+}
+
+// flushTime bounds the wait for the last answers: what the client library gives a record, and a little more.
+const flushTime = 2*time.Minute + 5*time.Second
+
+// production is one run of produce.
+type production struct {
+	progress *progress
+
+	mu      sync.Mutex
+	keyless int64 // although a rule for keys was given
+	failed  int64
+	first   error // of those that failed
+}
+
+// send hands one record to the client. It returns an error once one has failed: there is no use in sending the rest.
+func (p *production) send(ctx context.Context, broker *client.Client, record *client.Record, keys keyRule) error {
+	p.mu.Lock()
+	err := p.first
+	if record.Key == nil && keys.given() {
+		p.keyless++
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	size := int64(len(record.Key) + len(record.Value))
+	return broker.Produce(ctx, record, func(_ *client.Record, err error) {
+		if err == nil {
+			p.progress.add(1, size)
+			return
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.failed++
+		if p.first == nil {
+			p.first = err
+		}
+	})
+}
+
+// end waits for all answers and prints the summary. stopped tells why not every line was sent, if so.
+func (p *production) end(ctx context.Context, s *session, broker *client.Client, topic string, stopped error) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTime)
+	defer cancel()
+	if err := broker.Flush(ctx); stopped == nil {
+		stopped = err
+	}
+	done := p.progress.finish()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.output == "json" {
+		if err := s.json(map[string]any{"topic": topic, "acknowledged": p.progress.records, "bytes": p.progress.bytes,
+			"failed": p.failed, "without_key": p.keyless, "seconds": time.Since(p.progress.began).Seconds()}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(s.problems, "wrote %s\n", done)
+		if p.keyless > 0 {
+			fmt.Fprintf(s.problems, "%s had no key\n", plural(p.keyless, "line"))
+		}
+	}
+	if p.failed > 0 {
+		return fmt.Errorf("%s not written: %w", plural(p.failed, "record"), p.first)
+	}
+	return stopped
+}

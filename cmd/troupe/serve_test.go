@@ -1,0 +1,47 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestServeRefusals meets what a broker cannot be started with; each refusal names what to do.
+func TestServeRefusals(t *testing.T) {
+	directory := t.TempDir()
+	p := brokerAt(t, directory, "127.0.0.1:0")
+	for _, c := range []struct {
+		name      string
+		arguments []string
+		code      int
+		problems  string
+	}{
+		{"port taken", []string{"--data", t.TempDir(), "--gateway", p.gateway}, exitFailed, "is taken"},
+		{"data in use", []string{"--data", filepath.Join(directory, "data"), "--gateway", "127.0.0.1:0"}, exitFailed, "another broker runs on it"},
+		{"off loopback", []string{"--data", t.TempDir(), "--gateway", "0.0.0.0:0"}, exitUsage, "--insecure"},
+		{"a name off loopback", []string{"--data", t.TempDir(), "--gateway", "example.org:0"}, exitUsage, "--insecure"},
+		{"no address", []string{"--data", t.TempDir(), "--gateway", "9642"}, exitUsage, "HOST:PORT"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := troupe(t, "", append([]string{"serve"}, c.arguments...)...)
+			if got.code != c.code || !strings.Contains(got.problems, c.problems) {
+				t.Errorf("exit %d\n%s\nwant exit %d with %q", got.code, got.problems, c.code, c.problems)
+			}
+		})
+	}
+}
+
+// TestServeDrains stops a broker in order, and finds everything in the next one on its data.
+func TestServeDrains(t *testing.T) {
+	directory := t.TempDir()
+	p := brokerAt(t, directory, "127.0.0.1:0")
+	must(t, "", "topic", "create", "pets", "--broker", p.gateway)
+	must(t, "cat\ndog\n", "produce", "pets", "--broker", p.gateway)
+	if err := p.drain(); err != nil {
+		t.Fatalf("SIGTERM: %v", err)
+	}
+	p = brokerAt(t, directory, p.gateway)
+	if got := must(t, "", "consume", "pets", "--until", "end", "--broker", p.gateway); got != "cat\ndog\n" {
+		t.Errorf("after the restart: %q", got)
+	}
+}
