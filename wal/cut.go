@@ -22,9 +22,7 @@ func (l *Log) cut(index id.Index) error {
 			Invariant: "only entries that are not committed are replaced", Got: index, Want: l.state.Commit + 1})
 	}
 	if l.durable >= index {
-		l.mu.Lock()
 		l.durable = index - 1
-		l.mu.Unlock()
 		s := l.slots.noted
 		s.Durable = l.durable
 		if err := l.slots.keep(s); err != nil {

@@ -32,6 +32,8 @@ type Log struct {
 	poison error
 	// state is the newest hard state handed over; slots tells what of it the disk has.
 	state partitions.HardState
+	// durable is the highest index known to be durable; never above last.
+	durable id.Index
 	// renamed: a segment file was created since the directory was last made durable.
 	renamed bool
 
@@ -43,7 +45,6 @@ type Log struct {
 	mu       sync.Mutex
 	segments []*segment // never empty; ascending
 	last     id.Index
-	durable  id.Index // <= last
 }
 
 var _ partitions.Log = (*Log)(nil)
@@ -51,8 +52,14 @@ var _ partitions.Log = (*Log)(nil)
 // buffers are what an Append needs while it runs. Logs share them, since most are idle at any moment.
 type buffers struct {
 	batch  tidwall.Batch
-	frame  []byte
+	bytes  int    // in batch
+	frame  []byte // the one being made
 	places []place
+}
+
+func (b *buffers) reset() {
+	b.batch.Clear()
+	b.bytes, b.places = 0, b.places[:0]
 }
 
 // place is where an entry will be once its write has succeeded.
@@ -78,6 +85,7 @@ func (l *Log) Append(writes []partitions.Write) error {
 		return err
 	}
 	b := bufferPool.Get().(*buffers)
+	b.reset() // a panic may have left it half-filled
 	defer bufferPool.Put(b)
 	next := l.last + 1
 	for _, w := range writes {
@@ -100,7 +108,7 @@ func (l *Log) Append(writes []partitions.Write) error {
 			}
 			next++
 			l.stage(b, e)
-			if len(b.frame) >= flushBytes {
+			if b.bytes >= flushBytes {
 				if err := l.flush(b); err != nil {
 					return err
 				}
@@ -131,23 +139,21 @@ func (l *Log) poisoned(what string, err error) error {
 
 // stage makes the frame of an entry.
 func (l *Log) stage(b *buffers, e *partitions.Entry) {
-	at := len(b.frame)
-	b.frame = AppendFrame(b.frame, l.owner, *e, l.durable)
-	frame := b.frame[at:]
-	b.batch.Write(uint64(e.Index), frame)
-	p := place{index: e.Index, size: entryBytes(len(frame))}
+	b.frame = AppendFrame(b.frame[:0], l.owner, *e, l.durable)
+	b.batch.Write(uint64(e.Index), b.frame)
+	b.bytes += len(b.frame)
+	p := place{index: e.Index, size: entryBytes(len(b.frame))}
 	p.span, p.batch = batchSpan(e)
 	b.places = append(b.places, p)
 }
 
 // flush writes what was staged, and lets readers see it.
 func (l *Log) flush(b *buffers) error {
-	defer func() { b.frame, b.places = b.frame[:0], b.places[:0] }()
 	if len(b.places) == 0 {
 		return nil
 	}
+	defer b.reset()
 	if err := l.tail.WriteBatch(&b.batch); err != nil {
-		b.batch.Clear()
 		return l.poisoned("write", err)
 	}
 	l.mu.Lock()
@@ -222,9 +228,7 @@ func (l *Log) syncSegments() error {
 		}
 		l.renamed = false
 	}
-	l.mu.Lock()
 	l.durable = l.last
-	l.mu.Unlock()
 	return nil
 }
 

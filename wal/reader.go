@@ -240,7 +240,7 @@ func (l *Log) batchesOfSegment(v view, q *query) error {
 	if len(q.batches) == 0 {
 		at, from = v.index.atOffset(v.first, q.from)
 	}
-	c, err := l.open(v, at, from, q.left+pointBytes)
+	c, err := l.open(v, at, from, q.left)
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,7 @@ func (l *Log) timeInSegment(v view, t id.Timestamp, until id.Offset) (id.Offset,
 	l.mu.Lock()
 	at, from, _ := v.index.atTime(t)
 	l.mu.Unlock()
-	c, err := l.open(v, at, from, 2*pointBytes)
+	c, err := l.open(v, at, from, pointBytes)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -334,12 +334,13 @@ type cursor struct {
 	file *os.File
 	base int64 // position in the file of walker.bytes[0]
 	size int64 // where the segment ends
-	want int   // bytes to read at once
+	want int   // bytes to read at once; never negative
 	// short is set when the file ends before size: what is missing does not verify.
 	short error
 }
 
-// open begins at a place where an entry begins. A file that is missing is damage.
+// open begins at a place where an entry begins, and will read want bytes at once and what the sparse index may be off by.
+// A file that is missing is damage.
 func (l *Log) open(v view, at int64, from id.Index, want int) (*cursor, error) {
 	f, err := os.Open(filepath.Join(l.directory, segmentName(v.first)))
 	if errors.Is(err, os.ErrNotExist) {
@@ -348,7 +349,8 @@ func (l *Log) open(v view, at int64, from id.Index, want int) (*cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cursor{walker: walk(l.owner, nil, from), file: f, base: at, size: v.size, want: want + FrameOverhead + 5}, nil
+	want = min(want, int(v.size)) + leastEntry + pointBytes
+	return &cursor{walker: walk(l.owner, nil, from), file: f, base: at, size: v.size, want: want}, nil
 }
 
 func (c *cursor) close() { c.file.Close() }
