@@ -1,0 +1,234 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+func TestDirectoryIdentity(t *testing.T) {
+	b := newBench(t, Options{})
+	first := b.directory.Identity()
+	if first.Node == 0 || first.Cluster != 0 || first.Incarnation != 1 {
+		t.Fatalf("identity %+v", first)
+	}
+	must(t, b.directory.SetCluster(77))
+	must(t, b.directory.SetCluster(77))
+	if err := b.directory.SetCluster(78); err == nil {
+		t.Fatal("the directory changed its cluster")
+	}
+	must(t, b.directory.Close())
+	b.options.Random = nil
+	b.start()
+	if got, want := b.directory.Identity(), (Identity{Node: first.Node, Cluster: 77, Incarnation: 2}); got != want {
+		t.Fatalf("identity %+v, want %+v", got, want)
+	}
+}
+
+func TestDirectoryLocked(t *testing.T) {
+	b := newBench(t, Options{})
+	_, err := OpenDirectory(b.path, b.options)
+	wantErr(t, err, ErrLocked)
+	if !strings.Contains(err.Error(), "another broker runs on it") {
+		t.Fatalf("the message says %q", err)
+	}
+	l := b.open()
+	wantErr(t, b.directory.Close(), ErrOpen)
+	must(t, l.Close())
+	must(t, b.directory.Close())
+}
+
+func TestReplicaClaims(t *testing.T) {
+	b := newBench(t, Options{})
+	d := b.directory
+	l := b.open()
+	_, err := d.Open(testPartition, testReplica)
+	wantErr(t, err, ErrOpen)
+	wantErr(t, d.Remove(testPartition, testReplica), ErrOpen)
+	must(t, l.Close())
+	must(t, l.Close())
+	other := id.Partition{Topic: 9, Number: 9}
+	_, err = d.Open(other, testReplica)
+	wantErr(t, err, partitions.ErrMisplaced)
+	_, err = d.Open(testPartition, 99)
+	wantErr(t, err, ErrNotRegistered)
+	wantErr(t, d.Remove(testPartition, 99), ErrNotRegistered)
+	wantErr(t, d.Create(other, testReplica, birth(), partitions.HardState{}), partitions.ErrMisplaced)
+	must(t, d.Create(testPartition, testReplica, birth(), partitions.HardState{Term: 5}))
+	if got := b.open().Recovered().HardState.Term; got != 1 {
+		t.Fatalf("creating what exists changed its term to %d", got)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	b := newBench(t, Options{})
+	path := b.replicaPath()
+	must(t, b.directory.Remove(testPartition, testReplica))
+	must(t, b.directory.Remove(testPartition, testReplica))
+	for range 2 {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("the directory is still there: %v", err)
+		}
+		if !b.directory.Registered(testReplica) {
+			t.Fatal("the id was forgotten")
+		}
+		_, err := b.directory.Open(testPartition, testReplica)
+		wantErr(t, err, ErrRemoved)
+		wantErr(t, b.directory.Create(testPartition, testReplica, birth(), partitions.HardState{}), ErrRemoved)
+		must(t, os.MkdirAll(filepath.Join(path, "half-deleted"), 0o750)) // a crash came before the deletion
+		b.restart()
+	}
+}
+
+// TestAmnesia: a registered replica whose directory is gone is reported and never begun anew.
+func TestAmnesia(t *testing.T) {
+	b := newBench(t, Options{})
+	must(t, os.RemoveAll(b.replicaPath()))
+	for range 2 {
+		if !b.directory.Registered(testReplica) {
+			t.Fatal("the id was forgotten")
+		}
+		must(t, b.directory.Create(testPartition, testReplica, birth(), partitions.HardState{Term: 1}))
+		_, err := b.directory.Open(testPartition, testReplica)
+		wantErr(t, err, partitions.ErrDamaged)
+		if _, err := os.Stat(b.replicaPath()); !errors.Is(err, os.ErrNotExist) {
+			t.Fatalf("the directory was made again: %v", err)
+		}
+		b.restart()
+	}
+}
+
+// TestHalfDoneCreate stops Create behind each of its operations; doing it again succeeds.
+func TestHalfDoneCreate(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for failAt := 1; ; failAt++ {
+			sys := &faulty{after: after}
+			b := newBench(t, Options{system: sys})
+			p, r := id.Partition{Topic: 5}, id.Replica(55)
+			sys.failAt = sys.count + failAt
+			err := b.directory.Create(p, r, birth(), partitions.HardState{Term: 1, Commit: 1})
+			if err == nil {
+				if failAt < 9 {
+					t.Fatalf("only %d operations", failAt)
+				}
+				break
+			}
+			wantErr(t, err, errDisk)
+			_ = b.directory.Create(p, r, birth(), partitions.HardState{Term: 1, Commit: 1}) // refused after the register failed
+			b.restart()
+			must(t, b.directory.Create(p, r, birth(), partitions.HardState{Term: 1, Commit: 1}))
+			l, err := b.directory.Open(p, r)
+			must(t, err)
+			if got := l.Recovered(); got.Damage != nil || got.Last != 1 || got.HardState.Term != 1 {
+				t.Fatalf("recovered %+v", got)
+			}
+			must(t, l.Close())
+			left, err := filepath.Glob(filepath.Join(b.path, "replicas", "*"+newSuffix))
+			if err != nil || len(left) > 0 {
+				t.Fatalf("left over: %v %v", left, err)
+			}
+		}
+	}
+}
+
+// TestHalfDoneDirectory stops the making of a data directory behind each of its operations.
+func TestHalfDoneDirectory(t *testing.T) {
+	for failAt := 1; ; failAt++ {
+		b := newBench(t, Options{})
+		path := filepath.Join(fastDirectory(t), "new")
+		sys := &faulty{failAt: failAt}
+		d, err := OpenDirectory(path, Options{Random: b.options.Random, system: sys})
+		if err == nil {
+			must(t, d.Close())
+			if failAt < 9 {
+				t.Fatalf("only %d operations", failAt)
+			}
+			break
+		}
+		wantErr(t, err, errDisk)
+		d, err = OpenDirectory(path, b.options)
+		must(t, err)
+		must(t, d.Create(testPartition, 1, birth(), partitions.HardState{}))
+		must(t, d.Close())
+	}
+}
+
+func TestRegisterDamaged(t *testing.T) {
+	b := newBench(t, Options{})
+	for r := id.Replica(20); r < 23; r++ {
+		must(t, b.directory.Create(id.Partition{Topic: id.TopicID(r)}, r, birth(), partitions.HardState{}))
+	}
+	b.kill()
+	path := filepath.Join(b.path, registerName)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	for at := range whole {
+		flipped := bytes.Clone(whole)
+		flipped[at] ^= 0x40
+		must(t, os.WriteFile(path, flipped, 0o640))
+		b.start()
+		wantLast := at >= 3*recordBytes // the last record: a tear
+		again := b.directory.Create(id.Partition{Topic: 22}, 22, birth(), partitions.HardState{})
+		fresh := b.directory.Create(id.Partition{Topic: 30}, 30, birth(), partitions.HardState{})
+		if wantLast {
+			must(t, again) // its directory is there: it is taken up as it is
+			must(t, fresh)
+			must(t, b.directory.Remove(id.Partition{Topic: 30}, 30))
+		} else {
+			must(t, again)
+			wantErr(t, fresh, partitions.ErrDamaged)
+			after, err := os.ReadFile(path)
+			must(t, err)
+			if !bytes.Equal(after, flipped) {
+				t.Fatal("a damaged register was changed")
+			}
+			l, err := b.directory.Open(id.Partition{Topic: 22}, 22) // what is registered goes on
+			must(t, err)
+			must(t, l.Close())
+		}
+		b.kill()
+	}
+	for cut := 3*recordBytes + 1; cut < len(whole); cut++ {
+		must(t, os.WriteFile(path, whole[:cut], 0o640))
+		b.start()
+		if b.directory.Registered(22) || !b.directory.Registered(21) {
+			t.Fatalf("cut at byte %d", cut)
+		}
+		b.kill()
+	}
+	newer := bytes.Clone(whole)
+	newer[recordBytes+9] = 7
+	crc := checksum(0, newer[recordBytes+8:2*recordBytes])
+	copy(newer[recordBytes+4:], []byte{byte(crc), byte(crc >> 8), byte(crc >> 16), byte(crc >> 24)})
+	must(t, os.WriteFile(path, newer, 0o640))
+	_, err = OpenDirectory(b.path, b.options)
+	wantErr(t, err, partitions.ErrNewer)
+}
+
+func TestDirectoryDamaged(t *testing.T) {
+	b := newBench(t, Options{})
+	b.kill()
+	register, identity := filepath.Join(b.path, registerName), filepath.Join(b.path, identityName)
+	whole, err := os.ReadFile(identity)
+	must(t, err)
+	for at := range whole {
+		flipped := bytes.Clone(whole)
+		flipped[at] ^= 2
+		must(t, os.WriteFile(identity, flipped, 0o640))
+		_, err := OpenDirectory(b.path, b.options)
+		wantErr(t, err, partitions.ErrDamaged)
+	}
+	must(t, os.Remove(identity))
+	_, err = OpenDirectory(b.path, b.options)
+	wantErr(t, err, partitions.ErrDamaged)
+	must(t, os.WriteFile(identity, whole, 0o640))
+	must(t, os.Remove(register))
+	_, err = OpenDirectory(b.path, b.options)
+	wantErr(t, err, partitions.ErrDamaged)
+}

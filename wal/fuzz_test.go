@@ -1,0 +1,143 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+func expected(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, partitions.ErrDamaged) && !errors.Is(err, partitions.ErrNewer) {
+		t.Fatalf("error %v is neither damage nor a newer version", err)
+	}
+}
+
+func FuzzParseFrame(f *testing.F) {
+	f.Add(AppendFrame(nil, 7, goldenEntry, 5))
+	f.Add(AppendFrame(nil, 7, partitions.Entry{Index: 1, Term: 1, Type: partitions.EntryEmpty}, 0))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		frame, err := ParseFrame(b, 7)
+		if err != nil {
+			expected(t, err)
+			return
+		}
+		if again := AppendFrame(nil, 7, frame.Entry, frame.Synced); !bytes.Equal(again, b) {
+			t.Fatalf("%x parses and encodes to %x", b, again)
+		}
+	})
+}
+
+// FuzzSurvey spoils two segments in one place and surveys them.
+func FuzzSurvey(f *testing.F) {
+	f.Add(uint16(100), uint16(200), []byte{}, uint8(0), uint8(5), uint8(5), false)
+	f.Add(uint16(300), uint16(10), []byte{1, 2, 3}, uint8(9), uint8(0), uint8(12), true)
+	f.Add(uint16(0), uint16(60000), []byte("\xf5TRF"), uint8(20), uint8(20), uint8(20), false)
+	var first, second []byte
+	s := newStory()
+	for range 8 {
+		first = AppendEntry(first, testReplica, s.batch(80), max(s.next, 4)-4)
+	}
+	border := s.next
+	s.term = 2
+	for range 8 {
+		second = AppendEntry(second, testReplica, s.batch(80), s.next-4)
+	}
+	f.Fuzz(func(t *testing.T, at, gone uint16, put []byte, durable, commit, shift uint8, poisoned bool) {
+		whole := append(bytes.Clone(first), second...)
+		from := min(int(at), len(whole))
+		to := min(from+int(gone), len(whole))
+		spoiled := append(append(bytes.Clone(whole[:from]), put...), whole[to:]...)
+		split := min(len(first)+int(shift)%3-1, len(spoiled))
+		segments := []SegmentBytes{{First: 2, Bytes: spoiled[:split]}, {First: border, Bytes: spoiled[split:]}}
+		known := Known{Durable: 1 + id.Index(durable%20), Commit: id.Index(commit % 20), Poisoned: poisoned}
+		v, err := Survey(testReplica, segments, known)
+		if err != nil {
+			expected(t, err)
+			return
+		}
+		if v.Durable < known.Durable || v.Damage == nil && v.Last < v.Durable || v.Damage != nil && v.Torn != 0 {
+			t.Fatalf("%+v contradicts itself", v)
+		}
+		if v.Damage != nil {
+			return
+		}
+		if poisoned && v.Last != v.Durable {
+			t.Fatalf("%+v believes what was poisoned", v)
+		}
+		kept := append([]SegmentBytes(nil), segments[:v.Segment+1]...)
+		kept[v.Segment].Bytes = kept[v.Segment].Bytes[:v.At]
+		again, err := Survey(testReplica, kept, Known{Durable: v.Durable, Commit: known.Commit})
+		if err != nil || again.Damage != nil || again.Torn != 0 || again.Last != v.Last {
+			t.Fatalf("after the cut: %+v, %v; before: %+v", again, err, v)
+		}
+		if !slices.Equal(v.Terms, again.Terms) {
+			t.Fatalf("terms after the cut: %+v, before: %+v", again.Terms, v.Terms)
+		}
+	})
+}
+
+func FuzzParseSlots(f *testing.F) {
+	f.Add(NewSlots(goldenSlot))
+	f.Add(goldenSlot.AppendTo(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := ParseSlots(b)
+		if err != nil {
+			expected(t, err)
+			return
+		}
+		if !bytes.Contains(b, s.AppendTo(nil)) {
+			t.Fatalf("slot %+v is not in the file", s)
+		}
+	})
+}
+
+func FuzzParseCheckpoint(f *testing.F) {
+	c := birth()
+	f.Add(AppendCheckpoint(nil, 7, &c))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := ParseCheckpoint(b, 7)
+		if err != nil {
+			expected(t, err)
+			return
+		}
+		if again := AppendCheckpoint(nil, 7, c); !bytes.Equal(again, b) {
+			t.Fatalf("%x parses and encodes to %x", b, again)
+		}
+	})
+}
+
+func FuzzParseRegister(f *testing.F) {
+	f.Add(goldenRegistration.AppendTo(Registration{Replica: 1}.AppendTo(nil)))
+	f.Add([]byte{1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		records, err := ParseRegister(b)
+		if err != nil {
+			expected(t, err)
+		}
+		for _, r := range records {
+			if !bytes.Contains(b, r.AppendTo(nil)) {
+				t.Fatalf("record %+v is not in the file", r)
+			}
+		}
+	})
+}
+
+func FuzzParseIdentity(f *testing.F) {
+	f.Add(goldenIdentity.AppendTo(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		i, err := ParseIdentity(b)
+		if err != nil {
+			expected(t, err)
+			return
+		}
+		if again := i.AppendTo(nil); !bytes.Equal(again, b) {
+			t.Fatalf("%x parses and encodes to %x", b, again)
+		}
+	})
+}
