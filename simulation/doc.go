@@ -1,0 +1,13 @@
+// Package simulation breaks the broker on purpose. It runs the production actors, the production replica and the production
+// codecs on one goroutine, under a virtual clock and on a disk that forgets what was not synced; simulated clients produce
+// and consume through real frames; everything they saw is checked when the run ends, and much of it at every step.
+//
+// One seed draws everything, through named streams (streams.go), and a running hash covers every event: the same seed gives
+// the same hash in any process, under any GOMAXPROCS. One simulation runs per process at a time, because raft takes its
+// randomness from a global variable that a run replaces.
+//
+// It never reads a real clock, opens a file or a socket, or starts a goroutine.
+//
+// Start reading at run.go (what a run is), then cluster.go (what is replaced), scheduler.go (how order is drawn), disk.go
+// and volume.go (what a crash loses), oracle.go and invariants.go (what must hold).
+package simulation

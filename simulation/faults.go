@@ -1,0 +1,71 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Fault is one kind of misfortune. Each is counted, so that a set of runs in which one never happened can be told.
+type Fault int
+
+// The faults of one broker.
+const (
+	FaultCrash         Fault = iota // the broker dies between two steps
+	FaultCrashInDisk                // it dies inside a storage step
+	FaultCrashInOpen                // it dies while it recovers
+	FaultLostAll                    // nothing of what was not synced survives in a file
+	FaultKeptAll                    // all of it survives
+	FaultLostSuffix                 // a prefix of the pages survives
+	FaultLostPages                  // any subset of the pages survives
+	FaultTornPage                   // a page survives in part
+	FaultZeroTail                   // a file has grown, but its new bytes are zero
+	FaultLostCreate                 // a new file's name is lost
+	FaultLostRename                 // a rename or a removal is lost
+	FaultWriteError                 // a write fails, partly done
+	FaultSyncError                  // a sync fails and the kernel drops the pages
+	FaultSlowDisk                   // a storage step takes long
+	FaultCutConnection              // a connection breaks, with what was on its way
+	FaultRetry                      // a client sends again after a timeout or a broken connection
+	FaultStaleResend                // a client sends a batch again that was acknowledged already
+	faultKinds
+)
+
+var faultNames = [faultKinds]string{
+	"crash", "crash-in-disk", "crash-in-open", "lost-all", "kept-all", "lost-suffix", "lost-pages", "torn-page", "zero-tail",
+	"lost-create", "lost-rename", "write-error", "sync-error", "slow-disk", "cut-connection", "retry", "stale-resend",
+}
+
+// String returns the fault's name.
+func (f Fault) String() string { return faultNames[f] }
+
+// Faults counts what happened.
+type Faults [faultKinds]int
+
+func (f *Faults) count(kind Fault) { f[kind]++ }
+
+// Add adds the counts of another run.
+func (f *Faults) Add(other Faults) {
+	for i := range f {
+		f[i] += other[i]
+	}
+}
+
+// Missing lists the kinds that never happened.
+func (f Faults) Missing() []Fault {
+	var missing []Fault
+	for i, n := range f {
+		if n == 0 {
+			missing = append(missing, Fault(i))
+		}
+	}
+	return missing
+}
+
+// String lists every kind with its count.
+func (f Faults) String() string {
+	var b strings.Builder
+	for i, n := range f {
+		fmt.Fprintf(&b, "%s%s %d", map[bool]string{true: "  "}[i > 0], Fault(i), n)
+	}
+	return b.String()
+}

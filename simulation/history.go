@@ -1,0 +1,74 @@
+package simulation
+
+import (
+	"time"
+
+	"troupe/partitions/id"
+)
+
+// Value is what a simulated client writes into a record: unique in its run, so that every copy can be told.
+type Value int64
+
+// History is what the clients asked and were told, in the order in which they learned it.
+type History struct {
+	Sends []*Send
+	Polls []*Poll
+	Lists []*List
+}
+
+// Outcome is what a client knows about its send.
+type Outcome uint8
+
+// The outcomes.
+const (
+	OutcomeUnknown      Outcome = iota // no answer, or one that says so
+	OutcomeAcknowledged                // durable, says the broker
+	OutcomeFailed                      // definitely not done, says the broker
+)
+
+// Send is one batch a client wanted appended, with all its retries.
+type Send struct {
+	Client    int
+	Partition id.Partition
+	Values    []Value
+	// Quiet was sent with acks none: an acknowledgement promises nothing.
+	Quiet bool
+	// Repeats may stand in the log several times: the client sent again without idempotence.
+	Repeats bool
+	// Producer and Sequence identify an idempotent send; Producer is 0 otherwise.
+	Producer  id.Producer
+	Sequence  int32
+	Invoked   time.Duration
+	Completed time.Duration // when Outcome became known
+	Outcome   Outcome
+	Base      id.Offset // of Values[0], when acknowledged; -1 when the broker no longer knows
+	Tries     int
+}
+
+// Seen is one record a client read.
+type Seen struct {
+	Offset id.Offset
+	Value  Value
+}
+
+// Poll is one answered fetch.
+type Poll struct {
+	Client    int
+	Partition id.Partition
+	Invoked   time.Duration
+	Completed time.Duration
+	// Offset was asked for; Records begin there unless the log starts later.
+	Offset        id.Offset
+	Records       []Seen
+	LogStart      id.Offset
+	HighWatermark id.Offset
+}
+
+// List is one answered ListOffsets for the end of a partition.
+type List struct {
+	Client    int
+	Partition id.Partition
+	Invoked   time.Duration
+	Completed time.Duration
+	Latest    id.Offset
+}

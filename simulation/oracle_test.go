@@ -1,0 +1,72 @@
+package simulation
+
+import (
+	"testing"
+	"time"
+
+	"troupe/partitions/id"
+)
+
+var somewhere = id.Partition{Topic: 3, Number: 1}
+
+// acked is a send of values that was acknowledged at an offset.
+func acked(invoked, completed time.Duration, base id.Offset, values ...Value) *Send {
+	return &Send{Partition: somewhere, Values: values, Invoked: invoked, Completed: completed, Outcome: OutcomeAcknowledged, Base: base, Tries: 1}
+}
+
+func poll(invoked, completed time.Duration, offset, watermark id.Offset, seen ...Seen) *Poll {
+	return &Poll{Partition: somewhere, Invoked: invoked, Completed: completed, Offset: offset, Records: seen, HighWatermark: watermark}
+}
+
+func TestOracleNamesEachAnomaly(t *testing.T) {
+	unknown := &Send{Partition: somewhere, Values: []Value{9}, Invoked: 1, Tries: 1}
+	failed := &Send{Partition: somewhere, Values: []Value{8}, Invoked: 1, Completed: 2, Outcome: OutcomeFailed, Tries: 1}
+	elsewhere := &Send{Partition: id.Partition{Topic: 4}, Values: []Value{7}, Invoked: 1, Tries: 1}
+	repeating := &Send{Partition: somewhere, Values: []Value{6}, Invoked: 1, Tries: 2, Repeats: true}
+	first, second := acked(1, 9, 1, 1), acked(2, 8, 0, 2)
+	first.Producer, first.Sequence, second.Producer, second.Sequence = 5, 0, 5, 1
+	tests := []struct {
+		name    string
+		history History
+		want    string
+	}{
+		{"clean", History{Sends: []*Send{acked(1, 2, 0, 1, 2), acked(3, 4, 2, 3)},
+			Polls: []*Poll{poll(5, 6, 0, 3, Seen{0, 1}, Seen{1, 2}), poll(7, 8, 2, 3, Seen{2, 3})}}, ""},
+		{"unknown outcome read", History{Sends: []*Send{unknown}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 9})}}, ""},
+		{"repeats are allowed without idempotence", History{Sends: []*Send{repeating},
+			Polls: []*Poll{poll(5, 6, 0, 2, Seen{0, 6}, Seen{1, 6})}}, ""},
+		{"a poll misses an offset", History{Sends: []*Send{acked(1, 2, 0, 1, 2)}, Polls: []*Poll{poll(5, 6, 0, 2, Seen{1, 2})}}, "poll-skip"},
+		{"above the watermark", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(5, 6, 0, 0, Seen{0, 1})}}, "uncommitted-read"},
+		{"nobody sent it", History{Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 77})}}, "invented"},
+		{"another partition's", History{Sends: []*Send{elsewhere}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 7})}}, "misplaced"},
+		{"its send failed", History{Sends: []*Send{failed}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 8})}}, "aborted-read"},
+		{"two values at an offset", History{Sends: []*Send{acked(1, 2, 0, 1), unknown}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 9})}}, "inconsistent-offsets"},
+		{"a value twice", History{Sends: []*Send{unknown}, Polls: []*Poll{poll(5, 6, 0, 2, Seen{0, 9}, Seen{1, 9})}}, "duplicate"},
+		{"sequences swapped", History{Sends: []*Send{first, second}}, "nonmonotonic-send"},
+		{"a later send before an earlier one", History{Sends: []*Send{acked(1, 2, 1, 1), acked(3, 4, 0, 2)}}, "order"},
+		{"read past an acknowledged value", History{Sends: []*Send{acked(1, 2, 0, 1), acked(1, 2, 1, 2)},
+			Polls: []*Poll{{Partition: somewhere, Invoked: 5, Completed: 6, Offset: 0, LogStart: 1, HighWatermark: 2, Records: []Seen{{1, 2}}}}}, "lost-write"},
+		{"never found again", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(1, 2, 0, 0)}}, "unseen"},
+		{"the end went back", History{Sends: []*Send{acked(1, 2, 0, 1)}, Lists: []*List{{Partition: somewhere, Invoked: 3, Completed: 4, Latest: 0}},
+			Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 1})}}, "watermark-fell"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := ""
+			if v := NewOracle(&test.history, nil).Judge(true); v != nil {
+				got = v.Invariant
+				t.Log(v)
+			}
+			if got != test.want {
+				t.Errorf("judged %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestOracleForgivesDeletedPartitions(t *testing.T) {
+	h := History{Sends: []*Send{acked(1, 2, 0, 1)}}
+	if v := NewOracle(&h, map[id.Partition]bool{somewhere: true}).Judge(true); v != nil {
+		t.Errorf("what a deleted topic held is missed: %v", v)
+	}
+}
