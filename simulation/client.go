@@ -1,0 +1,135 @@
+package simulation
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"troupe/gateway/protocol"
+)
+
+// errLost is what a client knows of a call whose answer never came: the wire broke, or it waited too long.
+var errLost = errors.New("simulation: no answer")
+
+// errRefused is what a client knows of a call that never left: there was no broker to connect to.
+var errRefused = errors.New("simulation: connection refused")
+
+// Client is one simulated client: it connects when it has something to say, and again whenever its wire was cut. Frames are
+// really encoded and decoded.
+type Client struct {
+	world *World
+	name  string
+	life  *Life // the client's own: clients never crash
+	wire  *Wire
+	// open tells that Hello was answered; calls made before then wait in unsent.
+	open        bool
+	correlation uint64
+	unsent      []*call
+	waiting     []*call // in the order they were sent
+}
+
+type call struct {
+	correlation uint64
+	request     protocol.Message
+	done        func(protocol.Message, error)
+	over        bool
+	cancel      func()
+}
+
+// Call sends a request. Done is called once: with the response, or with a *protocol.Error, errLost or errRefused.
+func (c *Client) Call(request protocol.Message, patience time.Duration, done func(protocol.Message, error)) {
+	k := &call{request: request, done: done}
+	k.cancel = c.world.scheduler.At(c.life, patience, func() { c.forget(k) })
+	c.unsent = append(c.unsent, k)
+	switch {
+	case c.wire == nil:
+		c.connect()
+	case c.open:
+		c.flush()
+	}
+}
+
+// forget gives up waiting for an answer. A call that is late often means a wire that is bad, so it is cut at times.
+func (c *Client) forget(k *call) {
+	if k.over {
+		return
+	}
+	if i := slices.Index(c.unsent, k); i >= 0 {
+		c.unsent = slices.Delete(c.unsent, i, i+1)
+		k.end(nil, errRefused)
+		return
+	}
+	c.waiting = slices.DeleteFunc(c.waiting, func(w *call) bool { return w == k })
+	k.end(nil, errLost)
+}
+
+func (k *call) end(response protocol.Message, err error) {
+	if !k.over {
+		k.over = true
+		k.cancel()
+		k.done(response, err)
+	}
+}
+
+func (c *Client) connect() {
+	c.open = false
+	c.wire = c.world.cluster.Connect(c)
+	hello := &protocol.HelloRequest{Client: c.name}
+	c.wire.Send(protocol.EncodeRequest(0, hello).Payload())
+}
+
+// flush sends what waited for Hello.
+func (c *Client) flush() {
+	unsent := c.unsent
+	c.unsent = nil
+	for _, k := range unsent {
+		c.correlation++
+		k.correlation = c.correlation
+		c.waiting = append(c.waiting, k)
+		c.wire.Send(protocol.EncodeRequest(k.correlation, k.request).Payload())
+	}
+}
+
+// received takes a payload from the broker.
+func (c *Client) received(payload []byte) {
+	c.world.trace.mixBytes(payload)
+	header, body, err := protocol.ParseResponse(payload)
+	if err != nil {
+		c.world.violate(violation("malformed-answer", "%s got a frame it cannot parse: %v", c.name, err))
+		return
+	}
+	if !c.open {
+		c.open = header.Err == nil
+		c.flush()
+		return
+	}
+	i := slices.IndexFunc(c.waiting, func(k *call) bool { return k.correlation == header.Correlation })
+	if i < 0 {
+		return // given up before
+	}
+	k := c.waiting[i]
+	c.waiting = slices.Delete(c.waiting, i, i+1)
+	if header.Err != nil {
+		k.end(nil, header.Err)
+		return
+	}
+	response := k.request.API().NewResponse()
+	if err := body.Decode(response); err != nil {
+		c.world.violate(violation("malformed-answer", "%s cannot decode the answer to %v: %v", c.name, k.request.API(), err))
+		return
+	}
+	k.end(response, nil)
+}
+
+// hungUp learns that the wire was cut: what was sent is lost, what was not is refused.
+func (c *Client) hungUp() {
+	c.wire, c.open = nil, false
+	unsent, waiting := c.unsent, c.waiting
+	c.unsent, c.waiting = nil, nil
+	for _, k := range waiting {
+		k.end(nil, errLost)
+	}
+	for _, k := range unsent {
+		k.end(nil, errRefused)
+	}
+}

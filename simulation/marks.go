@@ -1,0 +1,68 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Mark is one kind of recovery or answer that only a misfortune brings about: what shows that the faults reached the code
+// that is there for them.
+type Mark int
+
+// The marks of one broker.
+const (
+	MarkTearCut            Mark = iota // an unsynced end was cut off at opening
+	MarkReplay                         // a restart applied entries above its newest checkpoint
+	MarkCheckpoint                     // a checkpoint became durable
+	MarkRoll                           // a segment was full and another begun
+	MarkReopenAfterError               // a log was opened again in a broker that lives, after a disk error
+	MarkStop                           // a broker was stopped in order
+	MarkDuplicateAnswered              // a batch sent twice was answered with its first offset
+	MarkDuplicateForgotten             // a batch sent again too late was recognised, its offset no longer known
+	MarkOutcomeUnknown                 // a client was told that nobody knows
+	MarkNotReady                       // a client was told to come back
+	MarkSequenceRefused                // a batch was refused because the one before it is missing
+	MarkParked                         // a fetch waited and was woken by data
+	MarkTopicDeleted                   // a topic was deleted
+	markKinds
+)
+
+var markNames = [markKinds]string{
+	"tear-cut", "replay", "checkpoint", "roll", "reopen-after-error", "stop", "duplicate-answered", "duplicate-forgotten",
+	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
+}
+
+// String returns the mark's name.
+func (m Mark) String() string { return markNames[m] }
+
+// Marks counts what was seen.
+type Marks [markKinds]int
+
+func (m *Marks) count(mark Mark) { m[mark]++ }
+
+// Add adds the counts of another run.
+func (m *Marks) Add(other Marks) {
+	for i := range m {
+		m[i] += other[i]
+	}
+}
+
+// Missing lists the kinds that were never seen.
+func (m Marks) Missing() []Mark {
+	var missing []Mark
+	for i, n := range m {
+		if n == 0 {
+			missing = append(missing, Mark(i))
+		}
+	}
+	return missing
+}
+
+// String lists every kind with its count.
+func (m Marks) String() string {
+	var b strings.Builder
+	for i, n := range m {
+		fmt.Fprintf(&b, "%s%s %d", map[bool]string{true: "  "}[i > 0], Mark(i), n)
+	}
+	return b.String()
+}

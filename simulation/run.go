@@ -1,0 +1,171 @@
+package simulation
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"troupe/partitions/id"
+)
+
+// Config says what to run.
+type Config struct {
+	Seed uint64
+	// Length is the virtual time under load and faults; 0: DefaultLength.
+	Length time.Duration
+	// Trace takes a line for each event worth seeing; nil: nobody looks.
+	Trace io.Writer
+}
+
+// DefaultLength is how long a run is under load, unless told otherwise.
+const DefaultLength = 20 * time.Second
+
+// patienceAtRest is how long everything may take to settle once all faults are over.
+const patienceAtRest = 60 * time.Second
+
+// Report is what became of a run.
+type Report struct {
+	Seed      uint64
+	Options   Options
+	Length    time.Duration
+	Simulated time.Duration // virtual time that passed in all
+	Steps     uint64
+	Sends     int
+	Acked     int
+	Unknown   int
+	Records   int
+	Polls     int
+	Faults    Faults
+	Marks     Marks
+	Hash      string
+	Violation *Violation `json:",omitempty"`
+}
+
+// Replay is the command that runs the same again, with every event printed.
+func (r *Report) Replay() string {
+	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --length %v --trace", r.Seed, r.Length)
+}
+
+// Run runs one seed: a broker under load and faults, then at rest, then read whole and judged. It replaces
+// crypto/rand.Reader meanwhile, so only one may run in a process at a time.
+func Run(c Config) *Report {
+	if c.Length == 0 {
+		c.Length = DefaultLength
+	}
+	w := newWorld(c)
+	system := rand.Reader
+	rand.Reader = w.streams.Reader("raft")
+	defer func() { rand.Reader = system }()
+	w.live(c.Length)
+	return w.report(c)
+}
+
+func newWorld(c Config) *World {
+	streams := Streams{c.Seed}
+	w := &World{
+		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace), volume: NewVolume(),
+		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{},
+	}
+	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
+	w.trace.now = w.scheduler.Now
+	w.cluster = newCluster(w)
+	w.scheduler.after = w.cluster.afterStep
+	return w
+}
+
+// live runs all phases, as far as no promise is broken.
+func (w *World) live(length time.Duration) {
+	w.trace.event("run", "setup", "%+v", w.options)
+	w.cluster.Start()
+	admin := w.setUp()
+	if !w.reach("setup", func() bool { return len(w.topics) == w.options.Topics }) {
+		return
+	}
+	w.trace.event("run", "load", "for %v", length)
+	w.load, w.trouble = true, true
+	w.startClients(admin)
+	w.cluster.Trouble()
+	w.scheduler.Run(w.scheduler.Now()+length, w.over)
+	w.load, w.trouble = false, false
+	w.trace.event("run", "rest", "no more faults")
+	w.cluster.Heal()
+	if !w.reach("rest", w.settled) {
+		return
+	}
+	w.trace.event("run", "read", "everything, from the start")
+	reader := newConsumer(w, len(w.consumers))
+	reader.ReadAll()
+	if !w.reach("read", reader.settled) {
+		return
+	}
+	w.violate(NewOracle(&w.history, w.deleted).Judge(true))
+}
+
+func (w *World) over() bool { return w.broken != nil }
+
+// reach runs until something is so. Without faults it must become so.
+func (w *World) reach(phase string, settled func() bool) bool {
+	w.scheduler.Run(w.scheduler.Now()+patienceAtRest, func() bool { return w.over() || settled() })
+	if !w.over() && !settled() {
+		// What went wrong before may be why.
+		w.violate(NewOracle(&w.history, w.deleted).Judge(false))
+		w.violate(violation("not-live", "phase %q is not over %v after the last fault: %s", phase, patienceAtRest, w.cluster.describe()))
+	}
+	return !w.over()
+}
+
+func (w *World) setUp() *Admin {
+	admin := newAdmin(w)
+	draw := w.streams.Named("topics")
+	for i := range w.options.Topics {
+		admin.create("steady-"+strconv.Itoa(i), int32(between(draw, 1, w.options.Partitions)), func(*Topic) {})
+	}
+	return admin
+}
+
+func (w *World) startClients(admin *Admin) {
+	draw := w.streams.Named("clients")
+	for i := range w.options.Producers {
+		kind := producingIdempotent
+		if i > 0 {
+			kind = producing(draw.IntN(int(producingKinds)))
+		}
+		w.producers = append(w.producers, newProducer(w, i, kind))
+		w.producers[i].Start()
+	}
+	for i := range w.options.Consumers {
+		w.consumers = append(w.consumers, newConsumer(w, i))
+		w.consumers[i].Start()
+	}
+	admin.Start()
+}
+
+// settled tells that the broker is up and nothing of the load is unanswered.
+func (w *World) settled() bool {
+	for _, p := range w.producers {
+		if !p.settled() {
+			return false
+		}
+	}
+	return w.cluster.Up()
+}
+
+func (w *World) report(c Config) *Report {
+	r := &Report{
+		Seed: c.Seed, Options: w.options, Length: c.Length, Simulated: w.scheduler.Now(), Steps: w.trace.steps,
+		Sends: len(w.history.Sends), Polls: len(w.history.Polls), Faults: w.faults, Marks: w.marks,
+		Hash: fmt.Sprintf("%016x", w.trace.Hash()), Violation: w.broken,
+	}
+	for _, s := range w.history.Sends {
+		r.Records += len(s.Values)
+		switch s.Outcome {
+		case OutcomeAcknowledged:
+			r.Acked++
+		case OutcomeUnknown:
+			r.Unknown++
+		}
+	}
+	return r
+}

@@ -1,0 +1,345 @@
+package simulation
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+	"troupe/wal"
+)
+
+// Twin is a replica's log on the simulated device: what wal.Log is on files, with the same bytes (wal's codecs), the same
+// order of writes and syncs, and the same decision about what to believe after a crash (wal.Survey). It implements
+// partitions.Log.
+type Twin struct {
+	device       *Device
+	disk         *Disk
+	directory    string
+	owner        id.Replica
+	segmentBytes int
+	recovered    partitions.Recovered
+
+	segments    []*twinSegment // never empty, ascending
+	entries     []twinEntry    // consecutive
+	first       id.Index       // of entries, or the next one's where there are none
+	checkpoints []id.Index     // of the checkpoint files, ascending
+	durable     id.Index
+	state       partitions.HardState
+	slots       twinSlots
+	poison      error
+	closed      bool
+	// renamed: a segment was created since the directory was last synced.
+	renamed bool
+}
+
+var _ partitions.Log = (*Twin)(nil)
+
+type twinSegment struct {
+	first id.Index
+	size  int64
+}
+
+// twinEntry is where an entry lies, and what offsets it holds.
+type twinEntry struct {
+	segment    id.Index
+	at         int64 // of the frame, behind its length
+	size       int64 // of the frame
+	base, next id.Offset
+	newest     id.Timestamp
+	batch      bool
+}
+
+// twinSlots mirrors what wal keeps of a hard state file.
+type twinSlots struct {
+	kept, noted wal.Slot
+	place       int
+}
+
+const (
+	slotBlock    = wal.HardStateBytes / 3
+	scratchPlace = 2
+)
+
+// Recovered tells what Open found.
+func (t *Twin) Recovered() partitions.Recovered { return t.recovered }
+
+func (t *Twin) last() id.Index { return t.first + id.Index(len(t.entries)) - 1 }
+
+func (t *Twin) writable() error {
+	switch {
+	case t.closed:
+		return partitions.ErrClosed
+	case t.recovered.Damage != nil:
+		return fmt.Errorf("%s: %w", t.recovered.Damage.Reason, partitions.ErrDamaged)
+	case t.poison != nil:
+		return fmt.Errorf("%w: %w", partitions.ErrPoisoned, t.poison)
+	}
+	return nil
+}
+
+func (t *Twin) poisoned(err error) error {
+	t.poison = err
+	return err
+}
+
+// Append implements partitions.Log.
+func (t *Twin) Append(writes []partitions.Write) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	// tidwall begins a new segment before it writes to one above the size.
+	if s := t.segments[len(t.segments)-1]; s.size > int64(t.segmentBytes) && slices.ContainsFunc(writes, hasEntries) {
+		if err := t.roll(); err != nil {
+			return t.poisoned(err)
+		}
+	}
+	for _, w := range writes {
+		if w.Changed {
+			t.state = w.HardState
+		}
+		if len(w.Entries) == 0 {
+			continue
+		}
+		if w.Entries[0].Index <= t.last() {
+			if err := t.cut(w.Entries[0].Index); err != nil {
+				return t.poisoned(err)
+			}
+		}
+		for _, e := range w.Entries {
+			if err := t.append(e); err != nil {
+				return t.poisoned(err)
+			}
+		}
+	}
+	return nil
+}
+
+func hasEntries(w partitions.Write) bool { return len(w.Entries) > 0 }
+
+func (t *Twin) append(e partitions.Entry) error {
+	if e.Index != t.last()+1 {
+		panic(&partitions.InvariantError{Invariant: "entries are appended without gaps", Got: e.Index, Want: t.last() + 1})
+	}
+	s := t.segments[len(t.segments)-1]
+	b := wal.AppendEntry(nil, t.owner, e, t.durable)
+	if err := t.device.write(t.path(s.first), s.size, b); err != nil {
+		return err
+	}
+	size := int64(wal.FrameOverhead + len(e.Payload))
+	t.note(s, s.size+int64(len(b))-size, size, &e)
+	s.size += int64(len(b))
+	if s.size >= int64(t.segmentBytes) {
+		return t.roll()
+	}
+	return nil
+}
+
+// note remembers where an entry lies, and holds it to the offset that is due.
+func (t *Twin) note(s *twinSegment, at, size int64, e *partitions.Entry) {
+	place := twinEntry{segment: s.first, at: at, size: size}
+	if e.Type == partitions.EntryBatch {
+		if h, err := batch.ParseHeader(e.Payload); err == nil {
+			place.base, place.next, place.newest, place.batch = h.BaseOffset, h.NextOffset(), h.MaxTimestamp, true
+			t.dense(place.base)
+		}
+	}
+	t.entries = append(t.entries, place)
+}
+
+// dense demands that a batch begins where the one before it ends.
+func (t *Twin) dense(base id.Offset) {
+	var due id.Offset
+	for i := len(t.entries) - 1; i >= 0; i-- {
+		if t.entries[i].batch {
+			due = t.entries[i].next
+			break
+		}
+	}
+	if base != due {
+		t.disk.world.violate(violation("dense-offsets", "entry %d of %s begins at offset %d, due is %d", t.last()+1, t.directory, base, due))
+	}
+}
+
+// roll begins a new segment when the last is full. Like tidwall, it syncs the full one.
+func (t *Twin) roll() error {
+	if err := t.device.sync(t.path(t.segments[len(t.segments)-1].first)); err != nil {
+		return err
+	}
+	next := &twinSegment{first: t.last() + 1}
+	if err := t.device.create(t.path(next.first)); err != nil {
+		return err
+	}
+	t.segments = append(t.segments, next)
+	t.renamed = true
+	t.disk.world.marks.count(MarkRoll)
+	return nil
+}
+
+// Sync implements partitions.Log: entries first, then the hard state.
+func (t *Twin) Sync() error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	if t.durable != t.last() || t.renamed {
+		if err := t.device.sync(t.path(t.segments[len(t.segments)-1].first)); err != nil {
+			return t.poisoned(err)
+		}
+		if t.renamed {
+			if err := t.device.syncDirectory(t.directory); err != nil {
+				return t.poisoned(err)
+			}
+			t.renamed = false
+		}
+		t.durable = t.last()
+	}
+	s := t.slot()
+	var err error
+	switch kept := t.slots.kept.HardState; {
+	case kept.Term != s.HardState.Term || kept.Vote != s.HardState.Vote:
+		err = t.keep(s)
+	case t.slots.noted.HardState != s.HardState || t.slots.noted.Durable != s.Durable:
+		err = t.scratch(s)
+	}
+	if err != nil {
+		return t.poisoned(err)
+	}
+	return nil
+}
+
+func (t *Twin) slot() wal.Slot {
+	return wal.Slot{Replica: t.owner, HardState: t.state, Durable: t.durable}
+}
+
+// keep makes a slot durable: in the one that is neither the newest durable one nor the scratch slot, and then in the latter.
+func (t *Twin) keep(s wal.Slot) error {
+	place := 1 - t.slots.place
+	s.Sequence = t.slots.noted.Sequence + 1
+	if err := t.writeSlot(s, place); err != nil {
+		return err
+	}
+	if err := t.device.sync(t.file(hardStateFile)); err != nil {
+		return err
+	}
+	t.slots.kept, t.slots.place = s, place
+	return t.scratch(s)
+}
+
+// scratch writes the scratch slot, and does not wait for the disk.
+func (t *Twin) scratch(s wal.Slot) error {
+	s.Sequence = t.slots.noted.Sequence + 1
+	if err := t.writeSlot(s, scratchPlace); err != nil {
+		return err
+	}
+	t.slots.noted = s
+	return nil
+}
+
+func (t *Twin) writeSlot(s wal.Slot, place int) error {
+	return t.device.write(t.file(hardStateFile), int64(place*slotBlock), s.AppendTo(nil))
+}
+
+// cut removes the entries from index on: the durable index is lowered first, then later segments go, newest first.
+func (t *Twin) cut(index id.Index) error {
+	if index < t.first {
+		panic(&partitions.InvariantError{Invariant: "the log is cut behind its first entry only", Got: index, Want: t.first})
+	}
+	if t.durable >= index {
+		t.durable = index - 1
+		s := t.slots.noted
+		s.Durable = t.durable
+		s.HardState.Commit = min(s.HardState.Commit, t.durable)
+		if err := t.keep(s); err != nil {
+			return err
+		}
+	}
+	end := t.entries[index-t.first]
+	return t.cutFiles(index, end.segment, end.at-int64(uvarintBytes(end.size)))
+}
+
+// cutFiles cuts everything behind a position; index is the first entry that goes.
+func (t *Twin) cutFiles(index, segment id.Index, at int64) error {
+	for last := t.segments[len(t.segments)-1]; last.first > segment; last = t.segments[len(t.segments)-1] {
+		if err := t.device.unlink(t.path(last.first)); err != nil {
+			return err
+		}
+		if err := t.device.syncDirectory(t.directory); err != nil {
+			return err
+		}
+		t.segments = t.segments[:len(t.segments)-1]
+	}
+	if err := t.device.truncate(t.path(segment), at); err != nil {
+		return err
+	}
+	if err := t.device.sync(t.path(segment)); err != nil {
+		return err
+	}
+	t.segments[len(t.segments)-1].size = at
+	t.entries = t.entries[:index-t.first]
+	t.renamed = false
+	return nil
+}
+
+// SaveCheckpoint implements partitions.Log. Base and the newest checkpoint are kept.
+func (t *Twin) SaveCheckpoint(c *partitions.Checkpoint) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	if c.Index > t.durable {
+		panic(&partitions.InvariantError{Invariant: "a checkpoint covers durable entries only", Got: c.Index, Want: t.durable})
+	}
+	if err := t.device.replace(t.file(checkpointFile(c.Index)), wal.AppendCheckpoint(nil, t.owner, c)); err != nil {
+		return t.poisoned(err)
+	}
+	t.disk.world.marks.count(MarkCheckpoint)
+	if !slices.Contains(t.checkpoints, c.Index) {
+		t.checkpoints = append(t.checkpoints, c.Index)
+	}
+	for len(t.checkpoints) > 2 {
+		if err := t.device.unlink(t.file(checkpointFile(t.checkpoints[1]))); err != nil {
+			return t.poisoned(err)
+		}
+		t.checkpoints = slices.Delete(t.checkpoints, 1, 2)
+	}
+	return nil
+}
+
+// Size implements partitions.Log.
+func (t *Twin) Size() partitions.LogSize {
+	size := partitions.LogSize{Segments: len(t.segments)}
+	for _, s := range t.segments {
+		size.Bytes += s.size
+	}
+	return size
+}
+
+// Close implements partitions.Log.
+func (t *Twin) Close() error {
+	if t.closed {
+		return nil
+	}
+	var err error
+	if t.writable() == nil {
+		err = t.Sync()
+		if s := t.slot(); err == nil && (t.slots.kept.HardState != s.HardState || t.slots.kept.Durable != s.Durable) {
+			if err = t.keep(s); err != nil {
+				err = t.poisoned(err)
+			}
+		}
+	}
+	t.closed = true
+	t.disk.released(t)
+	return err
+}
+
+func (t *Twin) path(segment id.Index) string { return t.file(segmentFile(segment)) }
+func (t *Twin) file(name string) string      { return t.directory + "/" + name }
+
+const hardStateFile = "hardstate"
+
+func segmentFile(first id.Index) string    { return fmt.Sprintf("%020d", uint64(first)) }
+func checkpointFile(index id.Index) string { return "checkpoint-" + segmentFile(index) }
+
+func uvarintBytes(n int64) int { return len(binary.AppendUvarint(nil, uint64(n))) }

@@ -1,0 +1,216 @@
+package simulation
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+	"troupe/wal"
+)
+
+// born writes the durable beginning of a log: the same files as wal's.
+func (t *Twin) born(birth partitions.Checkpoint, state partitions.HardState) error {
+	for _, name := range t.device.volume.List(t.directory) {
+		if err := t.device.unlink(t.file(name)); err != nil {
+			return err
+		}
+	}
+	files := []struct {
+		name  string
+		bytes []byte
+	}{
+		{hardStateFile, wal.NewSlots(wal.Slot{Sequence: 1, Replica: t.owner, HardState: state, Durable: birth.Index})},
+		{checkpointFile(birth.Index), wal.AppendCheckpoint(nil, t.owner, &birth)},
+		{segmentFile(birth.Index + 1), nil},
+	}
+	for _, f := range files {
+		if err := t.device.create(t.file(f.name)); err != nil {
+			return err
+		}
+		if err := t.device.write(t.file(f.name), 0, f.bytes); err != nil {
+			return err
+		}
+		if err := t.device.sync(t.file(f.name)); err != nil {
+			return err
+		}
+	}
+	return t.device.syncDirectory(t.directory)
+}
+
+// open repairs and reads what is there: unfinished files go, the hard state and the newest checkpoint tell what is known,
+// wal.Survey decides what to believe, the rest is cut, and what is believed is made durable before anybody relies on it.
+func (t *Twin) open(poisoned bool) error {
+	firsts, newest, err := t.list()
+	if err != nil {
+		return err
+	}
+	b, err := t.device.volume.ReadFile(t.file(hardStateFile))
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, partitions.ErrDamaged)
+	}
+	slot, err := wal.ParseSlots(b)
+	if err != nil {
+		return err
+	}
+	if newest == nil || len(firsts) == 0 {
+		return fmt.Errorf("replica %d has %d segments and checkpoint %v: %w", t.owner, len(firsts), newest, partitions.ErrDamaged)
+	}
+	known := wal.Known{
+		Durable: max(slot.Durable, newest.Index), Commit: max(slot.HardState.Commit, newest.Index), Poisoned: poisoned,
+	}
+	segments, surveyed, err := t.load(firsts, known.Durable)
+	if err != nil {
+		return err
+	}
+	verdict, err := wal.Survey(t.owner, segments[surveyed:], known)
+	if err != nil {
+		return err
+	}
+	t.recovered = partitions.Recovered{
+		Replica: slot.Replica, Newest: newest, First: firsts[0], Last: verdict.Last, Durable: verdict.Durable,
+		Torn: verdict.Torn, Damage: verdict.Damage,
+	}
+	if verdict.Damage != nil {
+		return nil
+	}
+	if err := t.scan(segments, surveyed+verdict.Segment, verdict.At); err != nil {
+		return err
+	}
+	if err := t.repair(segments[surveyed:], verdict, poisoned); err != nil {
+		return err
+	}
+	return t.begin(slot, newest, verdict.Last)
+}
+
+// list removes what is unfinished and returns the segments and the newest checkpoint that verifies.
+func (t *Twin) list() (firsts []id.Index, newest *partitions.Checkpoint, err error) {
+	for _, name := range t.device.volume.List(t.directory) {
+		if strings.HasSuffix(name, unfinished) {
+			if err := t.device.unlink(t.file(name)); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		digits, isCheckpoint := strings.CutPrefix(name, "checkpoint-")
+		index, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil {
+			continue
+		}
+		if !isCheckpoint {
+			firsts = append(firsts, id.Index(index))
+			continue
+		}
+		t.checkpoints = append(t.checkpoints, id.Index(index))
+		b, _ := t.device.volume.ReadFile(t.file(name))
+		if c, err := wal.ParseCheckpoint(b, t.owner); err == nil {
+			newest = c
+		}
+	}
+	slices.Sort(firsts)
+	slices.Sort(t.checkpoints)
+	return firsts, newest, nil
+}
+
+// load reads all segments and tells the first that Survey needs: the last that begins at or below durable + 1.
+func (t *Twin) load(firsts []id.Index, durable id.Index) (segments []wal.SegmentBytes, surveyed int, err error) {
+	for i, first := range firsts {
+		b, err := t.device.volume.ReadFile(t.path(first))
+		if err != nil {
+			return nil, 0, err
+		}
+		segments = append(segments, wal.SegmentBytes{First: first, Bytes: b})
+		if first <= durable+1 {
+			surveyed = i
+		}
+	}
+	return segments, surveyed, nil
+}
+
+// scan notes every entry up to the end that is believed. All of them must verify: nothing damages the simulated disk.
+func (t *Twin) scan(segments []wal.SegmentBytes, last, end int) error {
+	t.first = segments[0].First
+	for i, s := range segments[:last+1] {
+		t.segments = append(t.segments, &twinSegment{first: s.First, size: int64(len(s.Bytes))})
+		stop := len(s.Bytes)
+		if i == last {
+			stop = end
+			t.segments[i].size = int64(end)
+		}
+		for at := 0; at < stop; {
+			size, n := binary.Uvarint(s.Bytes[at:stop])
+			if n <= 0 || int(size) > stop-at-n {
+				return fmt.Errorf("segment %s at byte %d: %w", segmentFile(s.First), at, partitions.ErrDamaged)
+			}
+			frame, err := wal.ParseFrame(s.Bytes[at+n:at+n+int(size)], t.owner)
+			if err != nil {
+				return fmt.Errorf("segment %s at byte %d: %w", segmentFile(s.First), at, err)
+			}
+			t.note(t.segments[i], int64(at+n), int64(size), &frame.Entry)
+			if k := len(t.recovered.Terms); k == 0 || t.recovered.Terms[k-1].Term != frame.Entry.Term {
+				t.recovered.Terms = append(t.recovered.Terms, partitions.TermStart{Index: frame.Entry.Index, Term: frame.Entry.Term})
+			}
+			at += n + int(size)
+		}
+	}
+	return nil
+}
+
+// repair makes the files end where the verdict says.
+func (t *Twin) repair(segments []wal.SegmentBytes, v wal.Verdict, poisoned bool) error {
+	for i := len(segments) - 1; i > v.Segment; i-- {
+		if err := t.device.unlink(t.path(segments[i].First)); err != nil {
+			return err
+		}
+		if err := t.device.syncDirectory(t.directory); err != nil {
+			return err
+		}
+	}
+	tail := segments[v.Segment]
+	switch {
+	case poisoned:
+		// The pages of this file may be marked clean without being on the disk: only a new file can be made durable.
+		if err := t.device.replace(t.path(tail.First), tail.Bytes[:v.At]); err != nil {
+			return err
+		}
+	case v.At < len(tail.Bytes):
+		if err := t.device.truncate(t.path(tail.First), int64(v.At)); err != nil {
+			return err
+		}
+	}
+	if v.Torn > 0 {
+		t.disk.world.marks.count(MarkTearCut)
+		t.disk.world.trace.event("disk", "tear cut", "%s: %d bytes behind entry %d", t.directory, v.Torn, v.Last)
+	}
+	return nil
+}
+
+// begin makes what was recovered durable and gets ready to append.
+func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, last id.Index) error {
+	for _, s := range t.segments {
+		if err := t.device.sync(t.path(s.first)); err != nil {
+			return err
+		}
+	}
+	state := slot.HardState
+	state.Commit = min(last, max(state.Commit, newest.Index))
+	state.Term = max(state.Term, newest.Term)
+	if n := len(t.recovered.Terms); n > 0 {
+		state.Term = max(state.Term, t.recovered.Terms[n-1].Term)
+	}
+	if state.Term != slot.HardState.Term {
+		state.Vote = 0
+	}
+	t.state, t.durable, t.recovered.HardState = state, last, state
+	s := t.slot()
+	s.Sequence = slot.Sequence + 1
+	// In a new file: a failed sync in an earlier life may have left pages of the old one marked clean.
+	if err := t.device.replace(t.file(hardStateFile), wal.NewSlots(s)); err != nil {
+		return err
+	}
+	t.slots = twinSlots{kept: s, noted: s}
+	return t.device.syncDirectory(t.directory)
+}

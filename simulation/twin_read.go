@@ -1,0 +1,106 @@
+package simulation
+
+import (
+	"fmt"
+	"sort"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+	"troupe/wal"
+)
+
+// read returns the verified frame of an entry.
+func (t *Twin) read(i int) (partitions.Entry, error) {
+	e := t.entries[i]
+	b, err := t.disk.world.volume.ReadFile(t.path(e.segment))
+	if err != nil {
+		return partitions.Entry{}, err
+	}
+	if e.at+e.size > int64(len(b)) {
+		return partitions.Entry{}, fmt.Errorf("segment %s ends within entry %d: %w", segmentFile(e.segment), t.first+id.Index(i), partitions.ErrDamaged)
+	}
+	frame, err := wal.ParseFrame(b[e.at:e.at+e.size], t.owner)
+	if err == nil && frame.Entry.Index != t.first+id.Index(i) {
+		err = fmt.Errorf("entry %d stands where %d belongs: %w", frame.Entry.Index, t.first+id.Index(i), partitions.ErrDamaged)
+	}
+	return frame.Entry, err
+}
+
+// Entries implements partitions.Log.
+func (t *Twin) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, error) {
+	if t.closed {
+		return nil, partitions.ErrClosed
+	}
+	if lo < t.first || hi > t.last()+1 || lo >= hi {
+		return nil, fmt.Errorf("entries %d to below %d of %d to %d: %w", lo, hi, t.first, t.last(), wal.ErrRange)
+	}
+	var entries []partitions.Entry
+	for bytes := 0; lo < hi; lo++ {
+		e, err := t.read(int(lo - t.first))
+		if err != nil {
+			return nil, err
+		}
+		if bytes += len(e.Payload); bytes > maxBytes && len(entries) > 0 {
+			break
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// ReadBatches implements partitions.Log.
+func (t *Twin) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error) {
+	if t.closed {
+		return nil, partitions.ErrClosed
+	}
+	var batches [][]byte
+	for i, bytes := t.holding(from), 0; i < len(t.entries); i++ {
+		e := t.entries[i]
+		if !e.batch {
+			continue
+		}
+		if e.next > until {
+			break
+		}
+		entry, err := t.read(i)
+		if err != nil {
+			return nil, err
+		}
+		if bytes += len(entry.Payload); bytes > maxBytes && len(batches) > 0 {
+			break
+		}
+		batches = append(batches, entry.Payload)
+	}
+	return batches, nil
+}
+
+// holding finds the first batch that ends above an offset.
+func (t *Twin) holding(from id.Offset) int {
+	// Entries without offsets say nothing; the next batch behind them does.
+	return sort.Search(len(t.entries), func(i int) bool {
+		for i < len(t.entries) && !t.entries[i].batch {
+			i++
+		}
+		return i == len(t.entries) || t.entries[i].next > from
+	})
+}
+
+// FindTime implements partitions.Log.
+func (t *Twin) FindTime(at id.Timestamp, until id.Offset) (base id.Offset, stamp id.Timestamp, found bool, err error) {
+	if t.closed {
+		return 0, 0, false, partitions.ErrClosed
+	}
+	for i, e := range t.entries {
+		if !e.batch || e.newest < at {
+			continue
+		}
+		if e.next > until {
+			break
+		}
+		if _, err := t.read(i); err != nil {
+			return 0, 0, false, err
+		}
+		return e.base, e.newest, true, nil
+	}
+	return 0, 0, false, nil
+}

@@ -1,0 +1,227 @@
+package simulation
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"troupe/gateway/protocol"
+	"troupe/partitions/id"
+)
+
+// World is everything of one run.
+type World struct {
+	streams   Streams
+	options   Options
+	trace     *Trace
+	scheduler *Scheduler
+	faults    Faults
+	marks     Marks
+	volume    *Volume
+	cluster   *Cluster
+	history   History
+	topics    []*Topic
+	deleted   map[id.Partition]bool
+	producers []*Producer
+	consumers []*Consumer
+	clients   int
+	values    Value
+	ids       map[id.Producer]bool
+	// load tells clients to go on; trouble lets faults happen.
+	load, trouble bool
+	// broken is the first promise found broken; it ends the run.
+	broken *Violation
+}
+
+// Topic is one life of a topic's name, as the clients know it.
+type Topic struct {
+	Name       string
+	ID         id.TopicID
+	Partitions int32
+	// Deleted is set when somebody begins to delete it: from then on, nothing of it need be there.
+	Deleted bool
+}
+
+// Options are what a seed draws for its run.
+type Options struct {
+	Topics       int           // that live as long as the run
+	Partitions   int           // at most, of each
+	Producers    int           // at least one idempotent
+	Consumers    int           //
+	Pace         time.Duration // mean time between two things a client does
+	Patience     time.Duration // how long a client waits for an answer
+	ValueBits    int           // a record's value has at most 2 to the power of this many bytes
+	SegmentBytes int           // of a log
+	Checkpoint   int           // bytes applied between two checkpoints
+	Tail         int           // bytes of applied entries kept in memory
+	CrashEvery   time.Duration // mean
+	CutEvery     time.Duration // mean time between two cut connections
+	DiskCrash    int           // in 10,000 storage steps: the broker dies inside
+	DiskError    int           // in 10,000 storage steps: a write or sync fails
+}
+
+func drawOptions(r *rand.Rand) Options {
+	return Options{
+		Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
+		Pace: time.Duration(between(r, 10, 60)) * time.Millisecond, Patience: time.Duration(between(r, 100, 1500)) * time.Millisecond,
+		ValueBits: between(r, 3, 11), SegmentBytes: 1 << between(r, 13, 18), Checkpoint: 1 << between(r, 12, 18), Tail: 1 << between(r, 10, 18),
+		CrashEvery: time.Duration(between(r, 1500, 6000)) * time.Millisecond,
+		CutEvery:   time.Duration(between(r, 500, 4000)) * time.Millisecond,
+		DiskCrash:  r.IntN(60), DiskError: r.IntN(40),
+	}
+}
+
+func (w *World) newClient(name string) *Client {
+	w.clients++
+	return &Client{world: w, name: name, life: &Life{}}
+}
+
+func (w *World) newValue() Value {
+	w.values++
+	return w.values
+}
+
+func (w *World) newTopic(name string, topic id.TopicID, partitions int32) *Topic {
+	t := &Topic{Name: name, ID: topic, Partitions: partitions}
+	w.topics = append(w.topics, t)
+	w.trace.event("catalog", "topic", "%s is %v with %d partitions", name, topic, partitions)
+	return t
+}
+
+// newProducerID holds the broker to giving each producer id once.
+func (w *World) newProducerID(p id.Producer) {
+	if w.ids[p] {
+		w.violate(violation("producer-id-reused", "producer id %d was given twice", p))
+	}
+	w.ids[p] = true
+}
+
+// violate notes a broken promise. The first one counts, and ends the run after this step.
+func (w *World) violate(v *Violation) {
+	if v != nil && w.broken == nil {
+		w.broken = v
+		w.trace.event("invariant", "BROKEN", "%v", v)
+	}
+}
+
+// acknowledged notes that a client was told that its batch is durable.
+func (w *World) acknowledged(s *Send) {
+	w.trace.mix(uint64(s.Values[0]))
+	w.trace.event("producer-"+string(rune('a'+s.Client)), "acknowledged", "%v at %d: %d records from value %d, after %d tries",
+		s.Partition, s.Base, len(s.Values), s.Values[0], s.Tries)
+}
+
+func (w *World) polled(p *Poll) {
+	w.history.Polls = append(w.history.Polls, p)
+	if len(p.Records) == 0 {
+		return
+	}
+	if p.Completed-p.Invoked > 50*time.Millisecond {
+		w.marks.count(MarkParked)
+	}
+	w.trace.event("consumer-"+string(rune('a'+p.Client)), "read", "%v from %d: %d records, high watermark %d",
+		p.Partition, p.Offset, len(p.Records), p.HighWatermark)
+}
+
+// answered looks at a refusal.
+func (w *World) answered(t *Topic, err error) {
+	switch {
+	case errors.Is(err, protocol.CodeOutcomeUnknown):
+		w.marks.count(MarkOutcomeUnknown)
+	case errors.Is(err, protocol.CodeNotReady), errors.Is(err, protocol.CodeNotLeader):
+		w.marks.count(MarkNotReady)
+	case errors.Is(err, protocol.CodeOutOfOrderSequence):
+		w.marks.count(MarkSequenceRefused)
+	case errors.Is(err, protocol.CodeUnknownTopic), errors.Is(err, protocol.CodeTopicRecreated):
+		if !t.Deleted {
+			w.violate(violation("topic-lost", "%s (%v) was created and never deleted, and a client is told: %v", t.Name, t.ID, err))
+		}
+	case errors.Is(err, protocol.CodeDamaged):
+		w.violate(violation("false-damage", "nothing was damaged, and a client of %s is told: %v", t.Name, err))
+	case errors.Is(err, protocol.CodeInternal), errors.Is(err, protocol.CodeMalformed), errors.Is(err, protocol.CodeInvalidRequest),
+		errors.Is(err, protocol.CodeInvalidBatch):
+		w.violate(violation("refused", "a correct request to %s is answered: %v", t.Name, err))
+	}
+}
+
+// Admin is the client that makes and removes topics.
+type Admin struct {
+	world  *World
+	client *Client
+	random *rand.Rand
+	brief  int // names of brief topics used so far
+}
+
+func newAdmin(w *World) *Admin {
+	return &Admin{world: w, client: w.newClient("admin"), random: w.streams.Named("admin")}
+}
+
+// create makes a topic, asking until it is there; a name that exists already is looked up. Then done is called.
+func (a *Admin) create(name string, partitions int32, done func(*Topic)) {
+	again := func() { a.later(func() { a.create(name, partitions, done) }) }
+	request := &protocol.CreateTopicRequest{Topic: name, Partitions: partitions, Settings: a.settings()}
+	a.client.Call(request, a.world.options.Patience, func(m protocol.Message, err error) {
+		switch {
+		case err == nil:
+			r := m.(*protocol.CreateTopicResponse)
+			done(a.world.newTopic(name, r.TopicID, r.Partitions))
+		case errors.Is(err, protocol.CodeTopicExists):
+			a.lookUp(name, again, done)
+		default:
+			again()
+		}
+	})
+}
+
+// settings draws who stamps the records' times.
+func (a *Admin) settings() map[string]string {
+	if chance(a.random, 30) {
+		return map[string]string{"message.timestamp.type": "LogAppendTime"}
+	}
+	return nil
+}
+
+func (a *Admin) lookUp(name string, again func(), done func(*Topic)) {
+	a.client.Call(&protocol.MetadataRequest{Topics: []string{name}}, a.world.options.Patience, func(m protocol.Message, err error) {
+		if err != nil || m.(*protocol.MetadataResponse).Topics[0].Err != nil {
+			again()
+			return
+		}
+		t := m.(*protocol.MetadataResponse).Topics[0]
+		done(a.world.newTopic(name, t.TopicID, int32(len(t.Partitions))))
+	})
+}
+
+func (a *Admin) later(f func()) {
+	a.world.scheduler.At(a.client.life, time.Duration(a.random.Int64N(int64(200*time.Millisecond))), f)
+}
+
+// Start makes a brief topic now and then, and deletes it a while later. Its name is used again.
+func (a *Admin) Start() {
+	wait := time.Duration(a.random.Int64N(int64(8 * time.Second)))
+	a.world.scheduler.At(a.client.life, wait, func() {
+		if !a.world.load {
+			return
+		}
+		a.brief++
+		a.create("brief-"+strconv.Itoa(a.brief%2), 1, func(t *Topic) {
+			a.world.scheduler.At(a.client.life, wait, func() { a.remove(t, a.Start) })
+		})
+	})
+}
+
+func (a *Admin) remove(t *Topic, done func()) {
+	t.Deleted = true
+	a.world.deleted[id.Partition{Topic: t.ID}] = true
+	request := &protocol.DeleteTopicRequest{Topic: t.Name, TopicID: t.ID}
+	a.client.Call(request, a.world.options.Patience, func(_ protocol.Message, err error) {
+		if err == nil || errors.Is(err, protocol.CodeUnknownTopic) || errors.Is(err, protocol.CodeTopicRecreated) {
+			a.world.marks.count(MarkTopicDeleted)
+			a.world.trace.event("catalog", "deleted", "%s (%v)", t.Name, t.ID)
+			done()
+			return
+		}
+		a.later(func() { a.remove(t, done) })
+	})
+}
