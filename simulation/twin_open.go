@@ -83,7 +83,7 @@ func (t *Twin) open(poisoned bool) error {
 	if err := t.repair(segments[surveyed:], verdict, poisoned); err != nil {
 		return err
 	}
-	return t.begin(slot, newest, verdict.Last)
+	return t.begin(slot, newest, !poisoned && verdict.Torn == 0)
 }
 
 // list removes what is unfinished and returns the segments and the newest checkpoint that verifies.
@@ -115,7 +115,8 @@ func (t *Twin) list() (firsts []id.Index, newest *partitions.Checkpoint, err err
 	return firsts, newest, nil
 }
 
-// load reads all segments and tells the first that Survey needs: the last that begins at or below durable + 1.
+// load reads all segments and tells the first that Survey needs: at least two, and further back while the durable index lies
+// before them.
 func (t *Twin) load(firsts []id.Index, durable id.Index) (segments []wal.SegmentBytes, surveyed int, err error) {
 	for i, first := range firsts {
 		b, err := t.device.volume.ReadFile(t.path(first))
@@ -127,7 +128,7 @@ func (t *Twin) load(firsts []id.Index, durable id.Index) (segments []wal.Segment
 			surveyed = i
 		}
 	}
-	return segments, surveyed, nil
+	return segments, min(surveyed, max(len(firsts)-2, 0)), nil
 }
 
 // scan notes every entry up to the end that is believed. All of them must verify: nothing damages the simulated disk.
@@ -159,7 +160,7 @@ func (t *Twin) scan(segments []wal.SegmentBytes, last, end int) error {
 	return nil
 }
 
-// repair makes the files end where the verdict says.
+// repair makes the files end where the verdict says, and what is believed durable.
 func (t *Twin) repair(segments []wal.SegmentBytes, v wal.Verdict, poisoned bool) error {
 	for i := len(segments) - 1; i > v.Segment; i-- {
 		if err := t.device.unlink(t.path(segments[i].First)); err != nil {
@@ -180,37 +181,66 @@ func (t *Twin) repair(segments []wal.SegmentBytes, v wal.Verdict, poisoned bool)
 		if err := t.device.truncate(t.path(tail.First), int64(v.At)); err != nil {
 			return err
 		}
+		if err := t.device.sync(t.path(tail.First)); err != nil {
+			return err
+		}
 	}
 	if v.Torn > 0 {
 		t.disk.world.marks.count(MarkTearCut)
 		t.disk.world.trace.event("disk", "tear cut", "%s: %d bytes behind entry %d", t.directory, v.Torn, v.Last)
 	}
-	return nil
+	return t.rewrite(v)
 }
 
-// begin makes what was recovered durable and gets ready to append.
-func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, last id.Index) error {
+// rewrite writes the entries above the durable index again, the same bytes in the same places, and syncs them: after a sync
+// that failed in an earlier life, another one alone would do nothing.
+func (t *Twin) rewrite(v wal.Verdict) error {
+	if v.Last == v.Durable {
+		return nil
+	}
+	from := t.entries[v.Durable+1-t.first]
 	for _, s := range t.segments {
+		if s.first < from.segment {
+			continue
+		}
+		at := int64(0)
+		if s.first == from.segment {
+			at = from.at - int64(uvarintBytes(from.size))
+		}
+		b, err := t.device.volume.ReadFile(t.path(s.first))
+		if err != nil {
+			return err
+		}
+		if err := t.device.write(t.path(s.first), at, b[at:]); err != nil {
+			return err
+		}
 		if err := t.device.sync(t.path(s.first)); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// begin fills in what was recovered and gets ready to append.
+func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, clean bool) error {
 	state := slot.HardState
-	state.Commit = min(last, max(state.Commit, newest.Index))
-	state.Term = max(state.Term, newest.Term)
+	term := newest.Term
 	if n := len(t.recovered.Terms); n > 0 {
-		state.Term = max(state.Term, t.recovered.Terms[n-1].Term)
+		term = max(term, t.recovered.Terms[n-1].Term)
 	}
-	if state.Term != slot.HardState.Term {
-		state.Vote = 0
+	if term > state.Term {
+		state.Term, state.Vote = term, 0
 	}
+	last := t.recovered.Last
+	state.Commit = min(last, max(state.Commit, newest.Index))
 	t.state, t.durable, t.recovered.HardState = state, last, state
+	if clean && slot.HardState == state && slot.Durable == last {
+		t.slots = twinSlots{kept: slot, noted: slot}
+		return nil
+	}
 	s := t.slot()
 	s.Sequence = slot.Sequence + 1
 	// In a new file: a failed sync in an earlier life may have left pages of the old one marked clean.
-	if err := t.device.replace(t.file(hardStateFile), wal.NewSlots(s)); err != nil {
-		return err
-	}
 	t.slots = twinSlots{kept: s, noted: s}
-	return t.device.syncDirectory(t.directory)
+	return t.device.replace(t.file(hardStateFile), wal.NewSlots(s))
 }

@@ -1,0 +1,225 @@
+package simulation
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+)
+
+var (
+	twinPartition = id.Partition{Topic: 7, Number: 2}
+	twinReplica   = id.Replica(41)
+)
+
+// twinWorld is a world with nothing but a disk in it.
+func twinWorld(seed uint64, segmentBytes int) *World {
+	w := newWorld(Config{Seed: seed})
+	w.options.SegmentBytes = segmentBytes
+	return w
+}
+
+// boot begins a life of the disk.
+func (w *World) boot(t *testing.T, random *rand.Rand, crash, fail int) *Disk {
+	t.Helper()
+	d, err := openDisk(w, &Device{
+		volume: w.volume, random: random, faults: &w.faults, trace: w.trace,
+		crash: func() int { return crash }, fail: func() int { return fail },
+	})
+	must(t, err)
+	return d
+}
+
+// birth is how the log of one founder begins.
+func birth() (partitions.Checkpoint, partitions.HardState) {
+	return partitions.Birth([]partitions.Placed{{Replica: twinReplica, Node: 5}})
+}
+
+// testBatch builds a record batch as a leader stamps it.
+func testBatch(t *testing.T, random *rand.Rand, base id.Offset, at id.Timestamp) ([]byte, id.Offset) {
+	t.Helper()
+	b := batch.NewBuilder(batch.None)
+	for range between(random, 1, 4) {
+		b.Append(at, nil, Value(base).encode(random.IntN(1500)), nil)
+	}
+	built, err := b.Build(batch.NoProducer, batch.NoEpoch, batch.NoSequence)
+	must(t, err)
+	batch.Stamp(built, base, 2)
+	return append([]byte(nil), built...), base + id.Offset(b.Count())
+}
+
+// scribe writes to a log as a replica would, and remembers what it wrote and what it was told is durable.
+type scribe struct {
+	random  *rand.Rand
+	written []partitions.Entry // above the birth checkpoint
+	state   partitions.HardState
+	write   uint64
+	// durable is what was there when a Sync last returned.
+	durable      id.Index
+	durableState partitions.HardState
+	checkpoint   id.Index
+}
+
+func newScribe(random *rand.Rand) *scribe {
+	c, state := birth()
+	return &scribe{random: random, state: state, durable: c.Index, durableState: state, checkpoint: c.Index}
+}
+
+func (s *scribe) last() id.Index { return 1 + id.Index(len(s.written)) }
+
+func (s *scribe) end() id.Offset {
+	for i := len(s.written) - 1; i >= 0; i-- {
+		if e := s.written[i]; e.Type == partitions.EntryBatch {
+			h, _ := batch.ParseHeader(e.Payload)
+			return h.NextOffset()
+		}
+	}
+	return 0
+}
+
+// next makes a write: a few entries, a new term now and then, a higher commit index.
+func (s *scribe) next(t *testing.T) partitions.Write {
+	s.write++
+	w := partitions.Write{Sequence: s.write}
+	if chance(s.random, 10) {
+		s.state.Term++
+		s.state.Vote = twinReplica
+		w.Changed = true
+		w.Entries = append(w.Entries, partitions.Entry{Index: s.last() + 1, Term: s.state.Term, Type: partitions.EntryEmpty, Payload: []byte{}})
+		s.written = append(s.written, w.Entries...)
+	}
+	for range s.random.IntN(4) {
+		payload, _ := testBatch(t, s.random, s.end(), 1000+id.Timestamp(len(s.written)))
+		e := partitions.Entry{Index: s.last() + 1, Term: s.state.Term, Type: partitions.EntryBatch, AppendTime: 5, Payload: payload}
+		s.written = append(s.written, e)
+		w.Entries = append(w.Entries, e)
+	}
+	if commit := s.durable; commit > s.state.Commit && chance(s.random, 50) {
+		s.state.Commit = commit
+		w.Changed = true
+	}
+	w.HardState = s.state
+	return w
+}
+
+// step does one thing to a log.
+func (s *scribe) step(t *testing.T, log partitions.Log) error {
+	switch s.random.IntN(8) {
+	case 0, 1, 2, 3:
+		return log.Append([]partitions.Write{s.next(t), s.next(t)})
+	case 4:
+		if s.durable > s.checkpoint {
+			c, _ := birth()
+			c.Index, c.Term, c.NextOffset = s.durable, s.durableState.Term, s.end()
+			if err := log.SaveCheckpoint(&c); err != nil {
+				return err
+			}
+			s.checkpoint = c.Index
+		}
+		return nil
+	}
+	if err := log.Sync(); err != nil {
+		return err
+	}
+	s.durable, s.durableState = s.last(), s.state
+	return nil
+}
+
+// resume holds what was recovered to what was promised, and goes on from there.
+func (s *scribe) resume(t *testing.T, log partitions.Log) {
+	t.Helper()
+	r := log.Recovered()
+	if r.Damage != nil {
+		t.Fatalf("nothing was damaged, and the log says: %+v", *r.Damage)
+	}
+	if r.Last < s.durable || r.Last > s.last() {
+		t.Fatalf("the log ends at %d; durable were %d, written %d", r.Last, s.durable, s.last())
+	}
+	if r.HardState.Term < s.durableState.Term || r.HardState.Term == s.durableState.Term && r.HardState.Vote != s.durableState.Vote {
+		t.Fatalf("hard state %+v; durable was %+v", r.HardState, s.durableState)
+	}
+	if r.Newest.Index < s.checkpoint {
+		t.Fatalf("the newest checkpoint is at %d; one at %d was durable", r.Newest.Index, s.checkpoint)
+	}
+	s.written = s.written[:r.Last-1]
+	if len(s.written) > 0 {
+		got, err := log.Entries(2, r.Last+1, 1<<30)
+		must(t, err)
+		sameEntries(t, s.written, got)
+	}
+	s.state, s.durable, s.durableState, s.checkpoint = r.HardState, r.Last, r.HardState, r.Newest.Index
+}
+
+// sameEntries compares whole payloads first: go-cmp takes them byte by byte.
+func sameEntries(t *testing.T, want, got []partitions.Entry) {
+	t.Helper()
+	same := func(a, b partitions.Entry) bool {
+		return a.Index == b.Index && a.Term == b.Term && a.Type == b.Type && a.AppendTime == b.AppendTime && bytes.Equal(a.Payload, b.Payload)
+	}
+	if !slices.EqualFunc(want, got, same) {
+		t.Fatalf("entries (-want +got):\n%s", cmp.Diff(want, got, cmpopts.EquateEmpty()))
+	}
+}
+
+func TestTwinKeepsWhatWasSynced(t *testing.T) {
+	var faults Faults
+	var marks Marks
+	for seed := range uint64(150) {
+		random := Streams{seed}.Named("test")
+		w := twinWorld(seed, 1<<between(random, 11, 15))
+		c, state := birth()
+		d := w.boot(t, random, 0, 0)
+		must(t, d.Create(twinPartition, twinReplica, c, state))
+		s := newScribe(random)
+		for range 20 {
+			d = w.boot(t, random, 0, 0)
+			if chance(random, 30) {
+				d = w.boot(t, random, 300, 100)
+			}
+			for range 3 {
+				log, err := d.Open(twinPartition, twinReplica)
+				if err != nil {
+					continue // it dies, or fails: opened again
+				}
+				s.resume(t, log)
+				for range random.IntN(40) {
+					if err := s.step(t, log); err != nil {
+						if !errors.Is(err, errPower) && !errors.Is(err, errInputOutput) {
+							t.Fatalf("seed %d: %v", seed, err)
+						}
+						break
+					}
+				}
+				if chance(random, 50) {
+					_ = log.Close()
+				}
+			}
+			w.volume.PowerLoss(random, &w.faults)
+		}
+		if w.broken != nil {
+			t.Fatalf("seed %d: %v", seed, w.broken)
+		}
+		faults.Add(w.faults)
+		marks.Add(w.marks)
+	}
+	t.Logf("faults: %v", faults)
+	t.Logf("marks: %v", marks)
+	for _, m := range []Mark{MarkTearCut, MarkReplay, MarkCheckpoint, MarkRoll, MarkReopenAfterError} {
+		if marks[m] == 0 {
+			t.Errorf("%v never happened", m)
+		}
+	}
+	for kind := FaultCrashInDisk; kind <= FaultSyncError; kind++ {
+		if faults[kind] == 0 {
+			t.Errorf("%v never happened", kind)
+		}
+	}
+}
