@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"troupe/gateway/protocol"
+	"troupe/partitions/id"
 )
 
 // errLost is what a client knows of a call whose answer never came: the wire broke, or it waited too long.
@@ -119,6 +120,30 @@ func (c *Client) received(payload []byte) {
 		return
 	}
 	k.end(response, nil)
+}
+
+// emitted looks at an answer at the moment it leaves the broker: what it promises must be so already.
+func (c *Client) emitted(payload []byte) {
+	header, body, err := protocol.ParseResponse(payload)
+	i := slices.IndexFunc(c.waiting, func(k *call) bool { return k.correlation == header.Correlation })
+	if err != nil || header.Err != nil || i < 0 || !c.open {
+		return
+	}
+	request, ok := c.waiting[i].request.(*protocol.ProduceRequest)
+	var response protocol.ProduceResponse
+	if !ok || request.Acks == protocol.AcksNone || body.Decode(&response) != nil {
+		return
+	}
+	for i, p := range response.Partitions {
+		if p.Err != nil {
+			continue
+		}
+		at := id.Partition{Topic: response.TopicID, Number: p.Partition}
+		if why := c.world.cluster.disk.missing(at, p.BaseOffset, request.Partitions[i].Batch); why != "" {
+			c.world.violate(violation("ack-before-durable", "%v acknowledges %s's batch at offset %d, and a power loss now would lose it: %s",
+				at, c.name, p.BaseOffset, why))
+		}
+	}
 }
 
 // hungUp learns that the wire was cut: what was sent is lost, what was not is refused.

@@ -3,8 +3,6 @@ package simulation
 import (
 	"bytes"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"troupe/partitions"
 	"troupe/partitions/batch"
@@ -19,51 +17,55 @@ type Disk struct {
 	device *Device
 	// register says what became of every replica that was ever created here, as the file of that name does.
 	register map[id.Replica]bool // true: removed
+	refused  error               // why nothing can be added to it
 	// open are the logs in use. poisoned are those whose last owner saw a write or sync fail.
 	open     map[id.Replica]*Twin
 	poisoned map[id.Replica]bool
-	// seen tells that a replica's log was opened before in this life.
-	seen map[id.Replica]bool
+	// newest are the logs opened last for each replica, closed or not.
+	newest map[id.Replica]*Twin
 }
 
 const registerFile = "register"
 
-// openDisk reads the register.
+// openDisk reads the register and writes it anew, as wal does.
 func openDisk(w *World, d *Device) (*Disk, error) {
 	disk := &Disk{
 		world: w, device: d, register: map[id.Replica]bool{}, open: map[id.Replica]*Twin{},
-		poisoned: map[id.Replica]bool{}, seen: map[id.Replica]bool{},
+		poisoned: map[id.Replica]bool{}, newest: map[id.Replica]*Twin{},
 	}
 	b, err := w.volume.ReadFile(registerFile)
 	if err != nil {
-		return disk, nil // a new disk
+		return disk, d.replace(registerFile, nil) // a new disk
 	}
-	for _, line := range strings.Fields(string(b)) {
-		number, removed := strings.CutSuffix(line, "-")
-		r, err := strconv.ParseUint(number, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("register: %w: %w", err, partitions.ErrDamaged)
-		}
-		disk.register[id.Replica(r)] = removed
+	records, err := wal.ParseRegister(b)
+	if err != nil {
+		return nil, err
 	}
-	return disk, nil
+	var whole []byte
+	for _, r := range records {
+		disk.register[r.Replica] = r.Removed
+		whole = r.AppendTo(whole)
+	}
+	return disk, d.replace(registerFile, whole)
 }
 
-// note makes the fate of a replica durable in the register.
-func (d *Disk) note(r id.Replica, removed bool) error {
-	var b strings.Builder
-	if old, err := d.world.volume.ReadFile(registerFile); err == nil {
-		b.Write(old)
+// note makes the fate of a replica durable in the register. After a failure its end is uncertain: nothing is added any more.
+func (d *Disk) note(r wal.Registration) error {
+	if d.refused != nil {
+		return d.refused
 	}
-	b.WriteString(strconv.FormatUint(uint64(r), 10))
-	if removed {
-		b.WriteByte('-')
+	b, err := d.world.volume.ReadFile(registerFile)
+	if err == nil {
+		err = d.device.write(registerFile, int64(len(b)), r.AppendTo(nil))
 	}
-	b.WriteByte('\n')
-	if err := d.device.replace(registerFile, []byte(b.String())); err != nil {
-		return err
+	if err == nil {
+		err = d.device.sync(registerFile)
 	}
-	d.register[r] = removed
+	if err != nil {
+		d.refused = fmt.Errorf("register: %w: %w", partitions.ErrPoisoned, err)
+		return d.refused
+	}
+	d.register[r.Replica] = r.Removed
 	return nil
 }
 
@@ -84,13 +86,13 @@ func (d *Disk) Create(p id.Partition, r id.Replica, birth partitions.Checkpoint,
 	if err := d.twin(p, r).born(birth, state); err != nil {
 		return err
 	}
-	return d.note(r, false)
+	return d.note(wal.Registration{Replica: r, Partition: p})
 }
 
 func (d *Disk) twin(p id.Partition, r id.Replica) *Twin {
 	return &Twin{
-		device: d.device, disk: d, owner: r, segmentBytes: d.world.options.SegmentBytes,
-		directory: fmt.Sprintf("%v-%d-%d", p.Topic, p.Number, r),
+		device: d.device, disk: d, partition: p, owner: r, segmentBytes: d.world.options.SegmentBytes,
+		directory: fmt.Sprintf("replicas/%v-p%d-r%d", p.Topic, p.Number, r),
 	}
 }
 
@@ -106,8 +108,9 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 		return nil, wal.ErrOpen
 	}
 	t := d.twin(p, r)
+	alive := !d.device.dead
 	err := t.open(d.poisoned[r])
-	if d.device.dead {
+	if alive && d.device.dead {
 		d.world.faults.count(FaultCrashInOpen)
 	}
 	if err != nil {
@@ -124,7 +127,7 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	if t.recovered.Last > t.recovered.Newest.Index {
 		d.world.marks.count(MarkReplay)
 	}
-	d.open[r] = t
+	d.open[r], d.newest[r] = t, t
 	return t, nil
 }
 
@@ -143,7 +146,7 @@ func (d *Disk) Remove(p id.Partition, r id.Replica) error {
 		return wal.ErrNotRegistered
 	}
 	if !removed {
-		if err := d.note(r, true); err != nil {
+		if err := d.note(wal.Registration{Replica: r, Partition: p, Removed: true}); err != nil {
 			return err
 		}
 	}
@@ -159,8 +162,8 @@ func (d *Disk) Remove(p id.Partition, r id.Replica) error {
 // missing looks for acknowledged records in what a power loss at this very moment would leave of the disk. It returns why
 // they are not there, or nothing.
 func (d *Disk) missing(p id.Partition, base id.Offset, sent []byte) string {
-	for _, t := range d.open {
-		if !strings.HasPrefix(t.directory, fmt.Sprintf("%v-%d-", p.Topic, p.Number)) {
+	for _, t := range d.newest { // any order: one of them is the partition's
+		if t.partition != p {
 			continue
 		}
 		i := t.holding(base)
@@ -181,5 +184,5 @@ func (d *Disk) missing(p id.Partition, base id.Offset, sent []byte) string {
 		}
 		return ""
 	}
-	return "no log of the partition is open"
+	return "the partition has no log"
 }

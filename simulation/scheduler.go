@@ -140,6 +140,7 @@ type Pool struct {
 	random    *rand.Rand
 	width     int
 	slowest   time.Duration
+	faults    *Faults
 	busy      int
 	queue     []func()
 }
@@ -168,6 +169,7 @@ func (p *Pool) delay() time.Duration {
 	if chance(p.random, 95) {
 		return time.Duration(p.random.Int64N(int64(time.Millisecond)))
 	}
+	p.faults.count(FaultSlowDisk)
 	return time.Duration(p.random.Int64N(int64(p.slowest)))
 }
 

@@ -18,6 +18,7 @@ type Twin struct {
 	device       *Device
 	disk         *Disk
 	directory    string
+	partition    id.Partition
 	owner        id.Replica
 	segmentBytes int
 	recovered    partitions.Recovered

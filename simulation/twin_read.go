@@ -76,13 +76,18 @@ func (t *Twin) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error
 
 // holding finds the first batch that ends above an offset.
 func (t *Twin) holding(from id.Offset) int {
-	// Entries without offsets say nothing; the next batch behind them does.
-	return sort.Search(len(t.entries), func(i int) bool {
-		for i < len(t.entries) && !t.entries[i].batch {
-			i++
-		}
+	return t.batchFrom(sort.Search(len(t.entries), func(i int) bool {
+		i = t.batchFrom(i)
 		return i == len(t.entries) || t.entries[i].next > from
-	})
+	}))
+}
+
+// batchFrom finds the first batch at or behind an entry: others hold no offsets.
+func (t *Twin) batchFrom(i int) int {
+	for i < len(t.entries) && !t.entries[i].batch {
+		i++
+	}
+	return i
 }
 
 // FindTime implements partitions.Log.

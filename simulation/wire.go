@@ -11,6 +11,7 @@ type Wire struct {
 	scheduler *Scheduler
 	random    *rand.Rand
 	life      *Life
+	client    *Life
 	up, down  lane
 	// hungUp tells the client that the wire was cut, torn the broker.
 	hungUp, torn func()
@@ -46,12 +47,12 @@ func (w *Wire) put(l *lane, payload []byte) {
 func (w *Wire) delay() time.Duration { return time.Duration(w.random.Int64N(int64(slowestWire))) }
 
 // Cut ends the wire. The broker learns of it at once, the client a little later; each once.
-func (w *Wire) Cut(client *Life) {
+func (w *Wire) Cut() {
 	if w.life.over {
 		return
 	}
 	w.life.over = true
 	w.up.queue, w.down.queue = nil, nil
 	w.torn()
-	w.scheduler.At(client, w.delay(), w.hungUp)
+	w.scheduler.At(w.client, w.delay(), w.hungUp)
 }

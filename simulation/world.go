@@ -55,6 +55,7 @@ type Options struct {
 	SegmentBytes int           // of a log
 	Checkpoint   int           // bytes applied between two checkpoints
 	Tail         int           // bytes of applied entries kept in memory
+	SlowDisk     time.Duration // the longest storage job
 	CrashEvery   time.Duration // mean
 	CutEvery     time.Duration // mean time between two cut connections
 	DiskCrash    int           // in 10,000 storage steps: the broker dies inside
@@ -66,6 +67,7 @@ func drawOptions(r *rand.Rand) Options {
 		Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
 		Pace: time.Duration(between(r, 10, 60)) * time.Millisecond, Patience: time.Duration(between(r, 100, 1500)) * time.Millisecond,
 		ValueBits: between(r, 3, 11), SegmentBytes: 1 << between(r, 13, 18), Checkpoint: 1 << between(r, 12, 18), Tail: 1 << between(r, 10, 18),
+		SlowDisk:   time.Duration(between(r, 5, 400)) * time.Millisecond,
 		CrashEvery: time.Duration(between(r, 1500, 6000)) * time.Millisecond,
 		CutEvery:   time.Duration(between(r, 500, 4000)) * time.Millisecond,
 		DiskCrash:  r.IntN(60), DiskError: r.IntN(40),

@@ -1,0 +1,36 @@
+package simulation
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+)
+
+// logbook takes what the broker logs into the trace. A panic that the broker caught and logged ends the run: nothing that is
+// simulated may cause one.
+type logbook struct{ trace *Trace }
+
+// Enabled takes everything.
+func (logbook) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle adds a record to the trace.
+func (l logbook) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "stack" || r.Message == "panic" && l.trace.out != nil {
+			b.WriteString("  " + a.Key + "=" + a.Value.String())
+		}
+		return true
+	})
+	l.trace.event("log", strings.ToLower(r.Level.String()), "%s%s", r.Message, b.String())
+	if r.Message == "panic" || strings.HasPrefix(r.Message, "an actor failed") {
+		l.trace.raised = r.Message + b.String()
+	}
+	return nil
+}
+
+// WithAttrs changes nothing: what is added for all records is of no interest here.
+func (l logbook) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// WithGroup changes nothing.
+func (l logbook) WithGroup(string) slog.Handler { return l }
