@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"troupe/partitions"
@@ -18,9 +19,9 @@ type Disk struct {
 	// register says what became of every replica that was ever created here, as the file of that name does.
 	register map[id.Replica]bool // true: removed
 	refused  error               // why nothing can be added to it
-	// open are the logs in use. poisoned are those whose last owner saw a write or sync fail.
-	open     map[id.Replica]*Twin
-	poisoned map[id.Replica]bool
+	// open are the logs in use. distrusted are those whose last owner saw a write or sync fail: up to where they were durable.
+	open       map[id.Replica]*Twin
+	distrusted map[id.Replica]id.Index
 	// newest are the logs opened last for each replica, closed or not.
 	newest map[id.Replica]*Twin
 }
@@ -31,7 +32,7 @@ const registerFile = "register"
 func openDisk(w *World, d *Device) (*Disk, error) {
 	disk := &Disk{
 		world: w, device: d, register: map[id.Replica]bool{}, open: map[id.Replica]*Twin{},
-		poisoned: map[id.Replica]bool{}, newest: map[id.Replica]*Twin{},
+		distrusted: map[id.Replica]id.Index{}, newest: map[id.Replica]*Twin{},
 	}
 	b, err := w.volume.ReadFile(registerFile)
 	if err != nil {
@@ -109,20 +110,24 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	}
 	t := d.twin(p, r)
 	alive := !d.device.dead
-	err := t.open(d.poisoned[r])
+	durable, poisoned := d.distrusted[r]
+	err := t.open(poisoned, durable)
 	if alive && d.device.dead {
 		d.world.faults.count(FaultCrashInOpen)
 	}
 	if err != nil {
+		if !errors.Is(err, partitions.ErrDamaged) {
+			d.distrusted[r] = max(durable, t.recovered.Durable) // a write or sync of the repair may have failed
+		}
 		return nil, fmt.Errorf("open replica %d of %v: %w", r, p, err)
 	}
 	if damage := t.recovered.Damage; damage != nil {
 		d.world.violate(violation("false-damage", "nothing was damaged, and replica %d of %v is: %s, %s at byte %d",
 			r, p, damage.Reason, damage.File, damage.At))
 	}
-	if d.poisoned[r] {
+	if poisoned {
 		d.world.marks.count(MarkReopenAfterError)
-		delete(d.poisoned, r)
+		delete(d.distrusted, r)
 	}
 	if t.recovered.Last > t.recovered.Newest.Index {
 		d.world.marks.count(MarkReplay)
@@ -135,7 +140,7 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 func (d *Disk) released(t *Twin) {
 	delete(d.open, t.owner)
 	if t.poison != nil {
-		d.poisoned[t.owner] = true
+		d.distrusted[t.owner] = t.durable
 	}
 }
 

@@ -237,7 +237,7 @@ func (s *stream) refused(b *sending, err error) {
 	gone := s.topic.Deleted || errors.Is(err, protocol.CodeTopicRecreated)
 	again := s.producer.kind == producingIdempotent || s.producer.kind == producingRepeats && b.maybe
 	if !again || gone {
-		s.giveUp(b)
+		s.giveUp(b, err)
 		return
 	}
 	s.broken = true
@@ -278,11 +278,13 @@ func (s *stream) acknowledge(b *sending, base id.Offset) {
 	}
 }
 
-func (s *stream) giveUp(b *sending) {
+func (s *stream) giveUp(b *sending, err error) {
 	b.Completed = s.producer.world.scheduler.Now()
 	if !b.maybe {
 		b.Outcome = OutcomeFailed
 	}
+	s.producer.world.trace.event(s.producer.client.name, "gave up", "%v: %d records from value %d, after %d tries: %v",
+		b.Partition, len(b.Values), b.Values[0], b.Tries, err)
 	s.drop(b)
 }
 

@@ -43,7 +43,8 @@ func (t *Twin) born(birth partitions.Checkpoint, state partitions.HardState) err
 
 // open repairs and reads what is there: unfinished files go, the hard state and the newest checkpoint tell what is known,
 // wal.Survey decides what to believe, the rest is cut, and what is believed is made durable before anybody relies on it.
-func (t *Twin) open(poisoned bool) error {
+// poisoned and durable are what this life remembers of a log whose last owner saw a failure.
+func (t *Twin) open(poisoned bool, durable id.Index) error {
 	firsts, newest, err := t.list()
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func (t *Twin) open(poisoned bool) error {
 		return fmt.Errorf("replica %d has %d segments and checkpoint %v: %w", t.owner, len(firsts), newest, partitions.ErrDamaged)
 	}
 	known := wal.Known{
-		Durable: max(slot.Durable, newest.Index), Commit: max(slot.HardState.Commit, newest.Index), Poisoned: poisoned,
+		Durable: max(slot.Durable, newest.Index, durable), Commit: max(slot.HardState.Commit, newest.Index), Poisoned: poisoned,
 	}
 	segments, surveyed, err := t.load(firsts, known.Durable)
 	if err != nil {
