@@ -27,7 +27,7 @@ type fetching struct {
 	minBytes int
 	maxBytes int
 	until    id.Timestamp // when the wait ends; 0: there is none
-	first    int          // the part whose turn is first: see turn
+	first    int          // the part whose turn is first: see turn; another one for each fetch of a session
 
 	mu          sync.Mutex
 	parts       []fetchPart

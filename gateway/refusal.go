@@ -15,10 +15,11 @@ var refusals = []struct {
 	sentinel error
 	code     protocol.Code
 }{
+	// First: an unknown outcome tells why it is unknown, and that reason alone may be one that means "not done".
+	{partitions.ErrOutcomeUnknown, protocol.CodeOutcomeUnknown},
 	{partitions.ErrNotLeader, protocol.CodeNotLeader},
 	{partitions.ErrNotReady, protocol.CodeNotReady},
 	{partitions.ErrThrottled, protocol.CodeThrottled},
-	{partitions.ErrOutcomeUnknown, protocol.CodeOutcomeUnknown},
 	{partitions.ErrOffsetOutOfRange, protocol.CodeOffsetOutOfRange},
 	{partitions.ErrOffsetMismatch, protocol.CodeOffsetMismatch},
 	{partitions.ErrDuplicate, protocol.CodeDuplicate},

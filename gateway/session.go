@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"troupe/gateway/protocol"
@@ -205,10 +206,12 @@ func (s *Session) Close() {
 	s.mu.Lock()
 	s.closed = true
 	var parked []*fetching
-	for f := range s.waiting { // any order: each is told the same
+	for f := range s.waiting {
 		parked = append(parked, f)
 	}
 	s.mu.Unlock()
+	// In the order they came: what happens must not depend on the order of a map.
+	slices.SortFunc(parked, func(a, b *fetching) int { return a.first - b.first })
 	for _, f := range parked {
 		f.giveUp()
 	}
