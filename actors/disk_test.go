@@ -38,6 +38,7 @@ type memory struct {
 	groups                            []int // writes in each Append
 	onAppend, onSync, onSave          func() error
 	onRead                            func() error
+	abused                            bool // somebody wrote to it after a failure
 }
 
 func newMemoryDisk() *memoryDisk { return &memoryDisk{replicas: map[id.Replica]*memory{}} }
@@ -156,6 +157,7 @@ func hook(f func() error) error {
 func (l *memoryLog) Append(writes []partitions.Write) error {
 	defer l.use()()
 	if l.poisoned {
+		l.abused = true
 		return partitions.ErrPoisoned
 	}
 	l.poisoned = true // also if it panics

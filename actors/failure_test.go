@@ -100,6 +100,28 @@ func TestAWriteErrorRestartsAndLosesNothing(t *testing.T) {
 	}
 }
 
+func TestNothingIsWrittenAfterAFailedWrite(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 1)
+	m := w.memory(topic, 0)
+	m.onSync = func() error { return errDisk }
+	w.holding = true
+	first := w.send(at(topic, 0), "a")
+	w.run()
+	second := w.send(at(topic, 0), "b")
+	w.run()
+	w.holding = false
+	w.run()
+	for _, a := range []*answers[partitions.ProduceAnswer]{first, second} {
+		if got := a.only(t); !errors.Is(got.Err, partitions.ErrOutcomeUnknown) {
+			t.Errorf("%+v", got)
+		}
+	}
+	if m.abused {
+		t.Error("the log was written to after it failed")
+	}
+}
+
 func TestABrokenInvariantStopsForGood(t *testing.T) {
 	w := newWorld(t)
 	topic := w.create("orders", 2)
