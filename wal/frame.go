@@ -105,9 +105,12 @@ func knownType(t partitions.EntryType) bool {
 	return t >= partitions.EntryEmpty && t <= partitions.EntryBatch
 }
 
-// checksum is the CRC-32C of b, started from the owner's id.
+// checksum is the CRC-32C of b, started from the owner's id. The id's eight bytes are taken here, because a slice of them
+// would be allocated for every frame.
 func checksum(owner id.Replica, b []byte) uint32 {
-	var seed [8]byte
-	binary.LittleEndian.PutUint64(seed[:], uint64(owner))
-	return crc32.Update(crc32.Update(0, castagnoli, seed[:]), castagnoli, b)
+	crc := ^uint32(0)
+	for shift := 0; shift < 64; shift += 8 {
+		crc = castagnoli[byte(crc)^byte(owner>>shift)] ^ crc>>8
+	}
+	return crc32.Update(^crc, castagnoli, b)
 }
