@@ -40,6 +40,11 @@ func TestReadersBesideWriter(t *testing.T) {
 			}
 		}()
 	}
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		readEnd(t, l)
+	}()
 	for round := range 150 {
 		s.commit(t, l, s.batches(6, 100+round%7*200)...)
 		committed.Store(int64(s.offset))
@@ -54,6 +59,23 @@ func TestReadersBesideWriter(t *testing.T) {
 	group.Wait()
 	if _, err := l.ReadBatches(0, 1, 1); !errors.Is(err, partitions.ErrClosed) {
 		t.Fatalf("reading a closed log: %v", err)
+	}
+}
+
+// readEnd reads the end of the log, which is cut now and then: what it finds is there or it is not, but never damaged.
+func readEnd(t *testing.T, l *Log) {
+	for {
+		l.mu.Lock()
+		last := l.last
+		l.mu.Unlock()
+		_, err := l.Entries(max(last, 10)-8, last+1, math.MaxInt)
+		if errors.Is(err, partitions.ErrClosed) {
+			return
+		}
+		if err != nil && !errors.Is(err, ErrRange) {
+			t.Errorf("reader of the end: %v", err)
+			return
+		}
 	}
 }
 
