@@ -1,0 +1,314 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"troupe/gateway/protocol"
+)
+
+// line is a client on a connection.
+type line struct {
+	t    testing.TB
+	conn net.Conn
+	next uint64
+}
+
+func (l *line) send(m protocol.Message) uint64 {
+	l.next++
+	n := correlation(l.next, m.API())
+	if _, err := l.conn.Write(wire(protocol.EncodeRequest(n, m))); err != nil {
+		l.t.Errorf("send %v: %v", m.API(), err)
+	}
+	return n
+}
+
+func wire(f protocol.Frame) []byte {
+	var all []byte
+	for _, part := range f {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func (l *line) receive() (uint64, answered) {
+	l.t.Helper()
+	payload, err := protocol.ReadFrame(l.conn, protocol.DefaultFrameBytes)
+	if err != nil {
+		l.t.Fatalf("receive: %v", err)
+	}
+	header, body, err := protocol.ParseResponse(payload)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	a := answered{err: header.Err}
+	if a.err == nil {
+		a.message = responseOf(header.Correlation).NewResponse()
+		if err := body.Decode(a.message); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	return header.Correlation, a
+}
+
+func (l *line) hello() *line {
+	l.t.Helper()
+	l.send(&protocol.HelloRequest{Client: "line"})
+	if _, a := l.receive(); a.err != nil {
+		l.t.Fatal(a.err)
+	}
+	return l
+}
+
+// ends fails the test unless the server closes the connection without another word.
+func (l *line) ends() {
+	l.t.Helper()
+	if rest, err := io.ReadAll(l.conn); len(rest) > 0 || (err != nil && !errors.Is(err, io.ErrClosedPipe)) {
+		l.t.Errorf("the connection goes on: %d bytes, %v", len(rest), err)
+	}
+}
+
+// serve starts a server that every line reaches over a pipe.
+func serve(t testing.TB, b Broker, limits Limits) (*Server, func() *line) {
+	s := NewServer(b, limits, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = s.Close(ctx) // cuts what a test left open
+	})
+	return s, func() *line {
+		client, server := net.Pipe()
+		t.Cleanup(func() { client.Close() })
+		s.Take(server)
+		return &line{t: t, conn: client}
+	}
+}
+
+func TestServerOverTCP(t *testing.T) {
+	s, _ := serve(t, newFakeBroker(t, topic("a", 1)), Limits{})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	go func() { served <- s.Serve(listener) }()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := (&line{t: t, conn: conn}).hello()
+	large := batchOf(t, "v", 20_000, testStart)
+	l.send(produceTo("a", 0, large))
+	if _, a := l.receive(); a.err != nil || a.message.(*protocol.ProduceResponse).Partitions[0].Err != nil {
+		t.Fatalf("produce: %+v", a)
+	}
+	l.send(fetchOf("a", 1000, 0))
+	_, a := l.receive()
+	got := fetched(t, a)[0].Batches
+	if len(got) != 1 || !bytes.Equal(got[0][16:], large[16:]) {
+		t.Errorf("%d batches came back, or another one", len(got))
+	}
+	// A client that ends its side still gets the answers to what it sent.
+	l.send(&protocol.PingRequest{})
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, a := l.receive(); a.err != nil {
+		t.Error(a.err)
+	}
+	l.ends()
+	if err := s.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; !errors.Is(err, ErrServerClosed) {
+		t.Errorf("Serve returned %v", err)
+	}
+	if err := s.Serve(listener); !errors.Is(err, ErrServerClosed) {
+		t.Errorf("serving again returned %v", err)
+	}
+}
+
+// What is wrong with one connection is told there, ends it, and touches no other.
+func TestGarbageEndsItsOwnConnection(t *testing.T) {
+	_, dial := serve(t, newFakeBroker(t), Limits{})
+	healthy := dial().hello()
+	frame := func(payload string) []byte {
+		return append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
+	}
+	for _, c := range []struct {
+		name  string
+		hello bool
+		bytes []byte
+		code  protocol.Code
+	}{
+		{"no msgpack", true, frame("GET / HTTP/1.1"), protocol.CodeMalformed},
+		{"an array of billions", true, frame("\xdd\xff\xff\xff\xff"), protocol.CodeMalformed},
+		{"nested a thousand times", true, frame(string(bytes.Repeat([]byte{0x91}, 1000))), protocol.CodeMalformed},
+		{"nothing", true, frame(""), protocol.CodeMalformed},
+		{"a frame of 4 GB", true, []byte("\xff\xff\xff\xff"), protocol.CodeFrameTooLarge},
+		{"a large frame before hello", false, []byte{0, 0, 0x10, 0x01}, protocol.CodeFrameTooLarge},
+		{"HTTP before hello", false, []byte("GET / HTTP/1.1\r\n\r\n"), protocol.CodeFrameTooLarge},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := dial()
+			l.t = t
+			if c.hello {
+				l.hello()
+			}
+			go func() { _, _ = l.conn.Write(c.bytes) }() // the server need not read it all
+			if n, a := l.receive(); n != 0 || codeOf(a.err) != c.code {
+				t.Errorf("got %v for request %d", a.err, n)
+			}
+			l.ends()
+		})
+	}
+	healthy.send(&protocol.PingRequest{})
+	if _, a := healthy.receive(); a.err != nil {
+		t.Error(a.err)
+	}
+}
+
+// Above the limit of unanswered requests the socket is not read, and it is again when answers leave.
+func TestInflightRequestsHoldBackTheSocket(t *testing.T) {
+	r := produceTo("a", 0, batchOf(t, "v", 1, testStart))
+	size := protocol.EncodeRequest(correlation(9, r.API()), r).Len()
+	for _, limits := range []Limits{{InflightRequests: 2}, {InflightBytes: size + size/2}} {
+		b := newFakeBroker(t, topic("a", 1))
+		_, dial := serve(t, b, limits)
+		l := dial().hello()
+		b.hold()
+		go func() {
+			for range 5 {
+				l.send(r)
+			}
+		}()
+		// The broker gets two, and however long it takes, no third.
+		for len(b.seen()) < 2 {
+			runtime.Gosched()
+		}
+		for range 1000 {
+			runtime.Gosched()
+		}
+		if n := len(b.seen()); n != 2 {
+			t.Fatalf("%+v: the broker has %d requests", limits, n)
+		}
+		b.release()
+		for range 5 {
+			if _, a := l.receive(); a.err != nil {
+				t.Fatal(a.err)
+			}
+		}
+		if n := len(b.seen()); n != 5 {
+			t.Errorf("the broker has %d requests", n)
+		}
+	}
+}
+
+// Close answers everything that was read, gives up what waits, and ends the connections.
+func TestCloseDrains(t *testing.T) {
+	b := newFakeBroker(t, topic("a", 1))
+	s, dial := serve(t, b, Limits{})
+	l, idle := dial().hello(), dial().hello()
+	waits := l.send(fetchOf("a", 60_000, 0))
+	for b.parked() == 0 {
+		runtime.Gosched()
+	}
+	b.hold()
+	produces := l.send(produceTo("a", 0, batchOf(t, "v", 1, testStart)))
+	for len(b.seen()) < 2 {
+		runtime.Gosched()
+	}
+	closed := make(chan error)
+	go func() { closed <- s.Close(context.Background()) }()
+	idle.ends()
+	select {
+	case err := <-closed:
+		t.Fatalf("closed with a request unanswered: %v", err)
+	default:
+	}
+	b.release()
+	got := map[uint64]answered{}
+	for range 2 {
+		n, a := l.receive()
+		got[n] = a
+	}
+	as[*protocol.FetchResponse](t, got[waits])
+	as[*protocol.ProduceResponse](t, got[produces])
+	l.ends()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	late := dial()
+	late.ends()
+}
+
+// When the time for draining is over, connections are cut, whatever is unanswered.
+func TestCloseCutsWhenItsContextEnds(t *testing.T) {
+	b := newFakeBroker(t, topic("a", 1))
+	s, dial := serve(t, b, Limits{})
+	l := dial().hello()
+	b.hold()
+	l.send(produceTo("a", 0, batchOf(t, "v", 1, testStart)))
+	for len(b.seen()) == 0 {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Close(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	l.ends()
+	b.release() // the late answer harms nobody
+	s.ended.Wait()
+}
+
+// A client that says nothing, nothing more, or half a frame is let go.
+func TestSilentClientsAreLetGo(t *testing.T) {
+	_, dial := serve(t, newFakeBroker(t), Limits{HandshakeTime: time.Millisecond})
+	dial().ends()
+	_, dial = serve(t, newFakeBroker(t), Limits{IdleTime: time.Millisecond})
+	dial().hello().ends()
+	_, dial = serve(t, newFakeBroker(t), Limits{FrameTime: time.Millisecond})
+	l := dial().hello()
+	if _, err := l.conn.Write([]byte{0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	l.ends()
+}
+
+// A client that does not read its answers loses its connection, not the broker its memory.
+func TestAClientThatDoesNotRead(t *testing.T) {
+	b := newFakeBroker(t)
+	s, dial := serve(t, b, Limits{WriteTime: time.Millisecond})
+	l := dial()
+	l.send(&protocol.HelloRequest{})
+	s.ended.Wait()
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	s, dial := serve(t, newFakeBroker(t), Limits{Connections: 1})
+	first := dial().hello()
+	second := dial()
+	if n, a := second.receive(); n != 0 || codeOf(a.err) != protocol.CodeThrottled || !a.err.Retriable {
+		t.Errorf("got %v", a.err)
+	}
+	second.ends()
+	first.conn.Close()
+	s.ended.Wait()
+	dial().hello()
+}
+
+// seen returns the calls so far.
+func (b *fakeBroker) seen() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]string(nil), b.calls...)
+}
