@@ -2,13 +2,11 @@ package actors
 
 import (
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
 	"troupe/partitions"
-	"troupe/partitions/catalog"
 	"troupe/partitions/id"
 )
 
@@ -194,105 +192,6 @@ func TestStopWhileOpening(t *testing.T) {
 	for r, m := range w.disk.replicas {
 		if m.open != 0 {
 			t.Errorf("replica %d stays open", r)
-		}
-	}
-}
-
-// TestEveryCompletionComesOnce throws everything at a broker in an order that a seed decides: requests of all kinds,
-// failing writes, panics, deletions, time, and at the end a stop.
-func TestEveryCompletionComesOnce(t *testing.T) {
-	for seed := range uint64(40) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		w := newWorld(t)
-		topics := []*catalog.Topic{w.create("a", 2), w.create("b", 2)}
-		var counts []*int
-		once := func() func() {
-			n := new(int)
-			counts = append(counts, n)
-			return func() { *n++ }
-		}
-		for range 300 {
-			p := at(topics[r.IntN(len(topics))], int32(r.IntN(3)))
-			done := once()
-			switch r.IntN(12) {
-			case 0, 1, 2, 3:
-				q := partitions.Produce{Batch: testBatch(w.now, "x"), Acks: partitions.Acks(r.IntN(3) - 1), ExpectEnd: -1}
-				w.node.Router().Produce(p, q, func(partitions.ProduceAnswer) { done() })
-			case 4, 5:
-				q := partitions.Fetch{Offset: id.Offset(r.IntN(9)), MaxBytes: 1, Until: w.now + id.Timestamp(r.IntN(3000))}
-				stop := w.node.Router().Fetch(p, q, func(partitions.FetchAnswer) { done() })
-				if r.IntN(3) == 0 {
-					w.step(r)
-					stop()
-				}
-			case 6:
-				q := partitions.ListOffsets{At: partitions.OffsetAt(1 + r.IntN(3)), Time: w.now}
-				w.node.Router().ListOffsets(p, q, func(partitions.OffsetAnswer) { done() })
-			case 7:
-				w.node.Router().Describe(p, func(partitions.Status) { done() })
-			case 8:
-				w.node.Router().InitProducer(func(id.Producer, int16, error) { done() })
-			case 9:
-				if m := w.disk.replicas[id.Replica(1+r.IntN(8))]; m != nil {
-					left := 1 + r.IntN(3)
-					m.onSync = func() error {
-						if left--; left < 0 {
-							return nil
-						}
-						if r.IntN(4) == 0 {
-							panic("disk")
-						}
-						return errDisk
-					}
-				}
-				done()
-			case 10:
-				w.node.Router().DeleteTopic(topics[r.IntN(len(topics))].ID, func(error) { done() })
-			case 11:
-				name := []id.Topic{"a", "b", "c"}[r.IntN(3)]
-				w.node.Router().CreateTopic(catalog.CreateTopic{Name: name, Partitions: 2}, func(t *catalog.Topic, _ error) {
-					if t != nil {
-						topics = append(topics, t)
-					}
-					done()
-				})
-			}
-			w.step(r)
-		}
-		counts = append(counts, new(int))
-		w.node.Stop(func() { *counts[len(counts)-1]++ })
-		for range 50 {
-			w.step(r)
-		}
-		w.pass(time.Minute)
-		for i, n := range counts {
-			if *n != 1 {
-				t.Fatalf("seed %d: completion %d of %d came %d times", seed, i, len(counts), *n)
-			}
-		}
-		for r, m := range w.disk.replicas {
-			if m.open != 0 {
-				t.Fatalf("seed %d: replica %d stays open", seed, r)
-			}
-		}
-	}
-}
-
-// step lets a little happen.
-func (w *testWorld) step(r *rand.Rand) {
-	for range r.IntN(6) {
-		switch n := r.IntN(10); {
-		case n < 6 && len(w.actors) > 0:
-			f := w.actors[0]
-			w.actors = w.actors[1:]
-			f()
-		case n < 9 && len(w.jobs) > 0:
-			w.job()
-		case n == 9:
-			holding := w.holding
-			w.holding = true
-			w.pass(time.Duration(r.IntN(200)) * time.Millisecond)
-			w.holding = holding
 		}
 	}
 }

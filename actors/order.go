@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 
 	"troupe/partitions"
@@ -97,6 +98,9 @@ func (o reserveOrder) begin(c *curator) {
 func (reserveOrder) conclude(c *curator, r catalog.Result, err error) {
 	c.reserving = false
 	if err != nil {
+		if errors.Is(err, partitions.ErrOutcomeUnknown) { // nobody was given an id of that block, and nobody will be
+			err = fmt.Errorf("%w: %v", partitions.ErrNotReady, err)
+		}
 		wanted := c.wanted
 		c.wanted = nil
 		for _, w := range wanted {
