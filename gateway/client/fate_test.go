@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,9 +81,13 @@ func TestUnknownSpreadsToWhatWasSentAfter(t *testing.T) {
 func TestRefusedBatchDoesNotStopOthers(t *testing.T) {
 	story(t, func(t *testing.T) {
 		b := newFakeBroker("t", 1)
+		next := make(chan struct{})
 		b.fault = func(n int, _ *protocol.ProduceRequest) fault {
-			if n == 3 {
-				return fault{code: protocol.CodeBatchTooLarge}
+			switch n {
+			case 3:
+				return fault{code: protocol.CodeBatchTooLarge, held: next}
+			case 4:
+				close(next)
 			}
 			return fault{}
 		}
@@ -219,4 +224,80 @@ func TestSilentBrokerIsLeft(t *testing.T) {
 			t.Errorf("%d produces: %s", b.produces, d)
 		}
 	})
+}
+
+// After a refusal nothing is sent until all in flight is answered and the pause is over: it would be out of order.
+func TestNothingIsSentWhileOneMustGoAgain(t *testing.T) {
+	story(t, func(t *testing.T) {
+		b := newFakeBroker("t", 1)
+		first, second := make(chan struct{}), make(chan struct{})
+		b.fault = func(n int, _ *protocol.ProduceRequest) fault {
+			switch n {
+			case 1:
+				return fault{code: protocol.CodeNotReady, held: first}
+			case 2:
+				close(first)
+				return fault{held: second}
+			}
+			return fault{}
+		}
+		c := b.client(t, WithBatchBytes(1))
+		for i := range 5 {
+			if err := c.Produce(t.Context(), &Record{Topic: "t", Value: []byte(value(i))}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if i == 1 {
+				<-time.After(time.Second) // the first is refused, the second is in flight
+			}
+		}
+		<-time.After(time.Second)
+		if b.produces != 2 {
+			t.Errorf("%d sends while the second was in flight", b.produces)
+		}
+		close(second)
+		if err := c.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(wanted(5), b.values(t, "t", 0)); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestJudge(t *testing.T) {
+	first, behind := &parcel{alone: true}, &parcel{}
+	refusal := func(c protocol.Code) error { return protocol.NewError(c, "refused") }
+	lost := fmt.Errorf("reset: %w", errLost)
+	for _, c := range []struct {
+		name       string
+		err        error
+		p          *parcel
+		idempotent bool
+		want       verdict
+		maybe      bool
+	}{
+		{"fine", nil, first, true, delivered, false},
+		{"not sent", errNotSent, first, false, sendAgain, false},
+		{"lost", lost, first, true, sendAgain, true},
+		{"lost, not idempotent", lost, first, false, failed, true},
+		{"there already", refusal(protocol.CodeDuplicate), first, true, delivered, false},
+		{"no leader", refusal(protocol.CodeNotLeader), first, false, sendAgain, false},
+		{"unknown", refusal(protocol.CodeOutcomeUnknown), first, true, sendAgain, true},
+		{"unknown, not idempotent", refusal(protocol.CodeOutcomeUnknown), first, false, failed, true},
+		{"overtaken", refusal(protocol.CodeOutOfOrderSequence), behind, true, sendAgain, false},
+		{"gap", refusal(protocol.CodeOutOfOrderSequence), first, true, failed, false},
+		{"overtaken by the first", refusal(protocol.CodeUnknownProducer), behind, true, sendAgain, true},
+		{"forgotten", refusal(protocol.CodeUnknownProducer), first, true, failed, true},
+		{"fenced", refusal(protocol.CodeFencedProducer), first, true, failed, false},
+		{"too large", refusal(protocol.CodeBatchTooLarge), first, true, failed, false},
+		{"broken broker", refusal(protocol.CodeInternal), first, true, failed, true},
+		{"a code to come", &protocol.Error{Code: 999, Retriable: true}, first, true, sendAgain, true},
+	} {
+		if got := judge(c.err, c.p, c.idempotent); got != c.want {
+			t.Errorf("%s: verdict %d, want %d", c.name, got, c.want)
+		}
+		if got := mayHaveHappened(c.err); got != c.maybe {
+			t.Errorf("%s: may have happened %v, want %v", c.name, got, c.maybe)
+		}
+	}
 }

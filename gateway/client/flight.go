@@ -269,25 +269,24 @@ func (f *flight) abandon(err error) {
 	head := behind[0]
 	unknown := head.maybe || head.isOut()
 	f.again, f.sent, f.halted = nil, nil, false
-	for _, p := range behind[1:] {
-		if p.isDelivered() {
-			f.lane.finish(p, p.answer.base, nil)
-			continue
-		}
-		if unknown && (p.maybe || p.isOut()) {
-			f.lane.finish(p, NoOffset, unknownOutcome(f.action(), err))
-			continue
-		}
-		p.bytes, p.maybe = nil, false
-		f.again = append(f.again, p)
-	}
 	f.identity, f.sequence, f.left = identity{}, 0, true
 	if unknown {
 		f.lane.finish(head, NoOffset, unknownOutcome(f.action(), err))
-		return
+	} else {
+		f.lane.finish(head, NoOffset, explain(f.action(), err))
 	}
-	f.lane.finish(head, NoOffset, explain(f.action(), err))
-	if topicIsGone(err) {
+	for _, p := range behind[1:] {
+		switch {
+		case p.isDelivered():
+			f.lane.finish(p, p.answer.base, nil)
+		case unknown && (p.maybe || p.isOut()):
+			f.lane.finish(p, NoOffset, unknownOutcome(f.action(), err))
+		default:
+			p.bytes, p.maybe = nil, false
+			f.again = append(f.again, p)
+		}
+	}
+	if !unknown && topicIsGone(err) {
 		f.lane.client.topics.gone(f.lane.topic, f.lane.life, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"troupe/gateway/protocol"
 	"troupe/partitions/batch"
+	"troupe/partitions/id"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -330,6 +331,47 @@ func TestBufferFull(t *testing.T) {
 		}
 		if err := c.Produce(t.Context(), &Record{Topic: "t", Value: make([]byte, 10_001)}, nil); !errors.Is(err, protocol.CodeBatchTooLarge) {
 			t.Errorf("a record larger than the buffer: %v", err)
+		}
+	})
+}
+
+// Who waits for room does not wait for somebody else's linger.
+func TestFullBufferEndsLinger(t *testing.T) {
+	story(t, func(t *testing.T) {
+		c := newFakeBroker("t", 3).client(t, WithLinger(time.Minute), WithBufferBytes(10_000), WithBatchBytes(10_000))
+		start := time.Now()
+		for i := range 12 {
+			r := (&Record{Topic: "t", Value: make([]byte, 2000)}).ToPartition(int32(i % 3))
+			if err := c.Produce(t.Context(), r, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start); took >= time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// A topic that grew keeps the lanes it has, with their sequences.
+func TestTopicGrows(t *testing.T) {
+	story(t, func(t *testing.T) {
+		b := newFakeBroker("t", 1)
+		c := b.client(t)
+		allDelivered(t, produceEach(t, c, 3), 3)
+		b.mu.Lock()
+		grown := b.topics["t"]
+		for range 2 {
+			grown.partitions = append(grown.partitions, fakePartition{term: 1, producers: map[id.Producer][]appended{}})
+		}
+		b.mu.Unlock()
+		if listed, err := c.ListOffsets(t.Context(), "t", FromEnd()); err != nil || len(listed) != 3 {
+			t.Fatalf("%v, %v", listed, err)
+		}
+		for p, want := range []id.Offset{3, 0, 0} {
+			r := (&Record{Topic: "t"}).ToPartition(int32(p))
+			if err := c.ProduceSync(t.Context(), r); err != nil || r.Offset != want {
+				t.Errorf("partition %d: offset %d, want %d; %v", p, r.Offset, want, err)
+			}
 		}
 	})
 }

@@ -7,16 +7,15 @@ import (
 	"time"
 
 	"troupe/gateway/protocol"
-	"troupe/partitions/batch"
 	"troupe/partitions/id"
 )
 
 // reader fetches ahead for every partition that is being read. One goroutine decides; each fetch has a goroutine of its own,
 // so that a broker that is slow or away holds up only its partitions. A partition is in one fetch at a time.
 type reader struct {
-	client       *Client
-	wake         chan struct{} // capacity 1
-	decompressor sync.Pool     // of *batch.Decompressor
+	client   *Client
+	wake     chan struct{} // capacity 1
+	decoders sync.Pool     // of *decoder
 
 	mu       sync.Mutex
 	readings []*reading    // in the order of Consume
@@ -27,7 +26,7 @@ type reader struct {
 
 func newReader(c *Client) *reader {
 	return &reader{client: c, wake: make(chan struct{}, 1), more: make(chan struct{}),
-		decompressor: sync.Pool{New: func() any { return new(batch.Decompressor) }}}
+		decoders: sync.Pool{New: func() any { return new(decoder) }}}
 }
 
 // read begins to read partitions; it returns false after Close.
@@ -144,11 +143,11 @@ func (r *reader) fetch(address string, group []*reading) {
 		return
 	}
 	harvests := make([]harvest, len(group))
-	d := r.decompressor.Get().(*batch.Decompressor)
+	d := r.decoders.Get().(*decoder)
 	for i := range group {
-		harvests[i] = decode(d, &answer.Partitions[i], request.Partitions[i].Offset)
+		harvests[i] = d.decode(&answer.Partitions[i], request.Partitions[i].Offset)
 	}
-	r.decompressor.Put(d)
+	r.decoders.Put(d)
 
 	now, news, reroute := time.Now(), false, map[string]struct{}{}
 	r.mu.Lock()

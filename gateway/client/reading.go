@@ -56,14 +56,20 @@ type harvest struct {
 	err     error
 }
 
+// decoder holds what decoding takes, so that it is made once.
+type decoder struct {
+	batch.Decompressor
+	scratch []batch.Record
+}
+
 // decode makes records of an answer's batches, from offset next on.
-func decode(d *batch.Decompressor, p *protocol.FetchedPartition, next id.Offset) harvest {
+func (d *decoder) decode(p *protocol.FetchedPartition, next id.Offset) harvest {
 	h := harvest{next: next}
 	if p.Err != nil {
 		h.err = p.Err
 		return h
 	}
-	var scratch []batch.Record
+	scratch := d.scratch[:0]
 	for _, b := range p.Batches {
 		header, err := batch.ParseHeader(b)
 		if err == nil && header.NextOffset() <= h.next {
@@ -93,6 +99,8 @@ func decode(d *batch.Decompressor, p *protocol.FetchedPartition, next id.Offset)
 			Key: r.Key, Value: r.Value, Headers: r.Headers,
 		})
 	}
+	clear(scratch) // or the pool would keep the frame alive
+	d.scratch = scratch
 	return h
 }
 

@@ -87,9 +87,11 @@ func (t *topics) merge(about *protocol.MetadataTopic, at map[id.Node]string) *to
 	merged := &topic{name: about.Topic, id: about.TopicID, lanes: make([]*lane, len(leaders))}
 	merged.leaders.Store(&leaders)
 	same := old != nil && old.id == merged.id
-	if same && len(old.lanes) == len(merged.lanes) {
-		old.leaders.Store(&leaders)
-		return old
+	if same {
+		old.leaders.Store(&leaders) // readers and lanes may hold on to it
+		if len(old.lanes) == len(merged.lanes) {
+			return old
+		}
 	}
 	for i := range merged.lanes {
 		if same && i < len(old.lanes) {
