@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -250,7 +249,10 @@ func (c *curator) crash(err error) {
 
 // refuseAll completes everyone who waits here.
 func (c *curator) refuseAll() {
-	why := errors.Join(partitions.ErrUnavailable, c.broken)
+	why := errStopped
+	if c.broken != nil {
+		why = fmt.Errorf("%w: %v", partitions.ErrUnavailable, c.broken)
+	}
 	queued := append(slices.Clone(c.taken[c.at:]), c.orders.close(why)...)
 	c.taken, c.at = nil, 0
 	for _, w := range c.wanted {

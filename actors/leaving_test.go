@@ -58,7 +58,7 @@ func TestDeleteWhileRequestsAreInFlight(t *testing.T) {
 	if err := deleted.only(t); err != nil {
 		t.Fatal(err)
 	}
-	if a := flying.only(t); !errors.Is(a.Err, partitions.ErrUnknownTopic) {
+	if a := flying.only(t); !errors.Is(a.Err, partitions.ErrOutcomeUnknown) || errors.Is(a.Err, partitions.ErrUnknownTopic) {
 		t.Errorf("in flight: %v", a.Err)
 	}
 	if a := parked.only(t); !errors.Is(a.Err, partitions.ErrUnknownTopic) {

@@ -170,7 +170,7 @@ func (d *decision) conclude(*curator, catalog.Result, error) {}
 
 func (d *decision) refuse(err error) {
 	if d.answer.Err == nil {
-		err = fmt.Errorf("%w: %w", partitions.ErrOutcomeUnknown, err)
+		err = fmt.Errorf("%w: %v", partitions.ErrOutcomeUnknown, err)
 	} else {
 		err = d.answer.Err
 	}

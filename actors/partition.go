@@ -161,7 +161,8 @@ func (p *partition) verdict() string {
 	return "restarting: "
 }
 
-// refusal is what requests are told while the partition does not serve.
+// refusal is what requests are told while the partition does not serve. It unwraps to one sentinel: what the failure was is
+// for people.
 func (p *partition) refusal() error {
 	switch {
 	case p.ending != nil:
@@ -169,9 +170,9 @@ func (p *partition) refusal() error {
 	case p.failure == nil:
 		return fmt.Errorf("%w: the partition opens", partitions.ErrNotReady)
 	case final(p.failure):
-		return fmt.Errorf("%w: %w", partitions.ErrUnavailable, p.failure)
+		return fmt.Errorf("%w: %v", partitions.ErrUnavailable, p.failure)
 	}
-	return fmt.Errorf("%w: the partition restarts after: %w", partitions.ErrNotReady, p.failure)
+	return fmt.Errorf("%w: the partition restarts after: %v", partitions.ErrNotReady, p.failure)
 }
 
 // close gives the storage child the order to close, once no job of this life is on the pool.

@@ -29,9 +29,9 @@ func (q *produceRequest) number() partitions.Request { return q.Request }
 
 func (q *produceRequest) hand(r *partitions.Replica, now id.Timestamp) { r.Produce(q.Produce, now) }
 
-// lost: the batch was proposed, and may yet be found in the log.
+// lost: the batch was proposed, and may yet be found in the log. Nothing else that why unwraps to may be believed.
 func (q *produceRequest) lost(why error) error {
-	return fmt.Errorf("%w: %w", partitions.ErrOutcomeUnknown, why)
+	return fmt.Errorf("%w: %v", partitions.ErrOutcomeUnknown, why)
 }
 
 func (q *produceRequest) answer(a partitions.ProduceAnswer) {
