@@ -1,8 +1,11 @@
 package troupetest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -94,6 +97,79 @@ func TestRestartsLoseAndRepeatNothing(t *testing.T) {
 	}
 	if d := cmp.Diff(want, consume(t, broker.Client(t), "t", keys*each)); d != "" {
 		t.Error(d)
+	}
+}
+
+// lossy opens connections that break when an answer arrives, each after a few more answers than the one before.
+func lossy() client.Dialer {
+	var opened atomic.Int64
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return &lossyConn{Conn: conn, reads: 2 + opened.Add(1)%7}, err
+	}
+}
+
+type lossyConn struct {
+	net.Conn
+	reads int64
+}
+
+// Read throws away what the last permitted read brings.
+func (c *lossyConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.reads--; c.reads <= 0 && err == nil {
+		return 0, errors.New("connection reset")
+	}
+	return n, err
+}
+
+// Answers get lost between append and acknowledgement; what was appended is recognised.
+func TestLostAnswersNeitherDuplicateNorReorder(t *testing.T) {
+	broker := troupetest.Start(t, troupetest.WithTopic("t", 2))
+	c := broker.Client(t, client.WithDialer(lossy()), client.WithBatchBytes(1))
+	want := map[string][]string{}
+	for i := range 400 {
+		r := &client.Record{Topic: "t", Key: fmt.Append(nil, i%4), Value: fmt.Append(nil, i)}
+		want[string(r.Key)] = append(want[string(r.Key)], string(r.Value))
+		if err := c.Produce(t.Context(), r, func(_ *client.Record, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reader := broker.Client(t)
+	if d := cmp.Diff(want, consume(t, reader, "t", 400)); d != "" {
+		t.Error(d)
+	}
+	ends, err := reader.ListOffsets(t.Context(), "t", client.FromEnd())
+	if err != nil || ends[0].Offset+ends[1].Offset != 400 {
+		t.Errorf("%+v, %v", ends, err)
+	}
+}
+
+// Without idempotence records are acknowledged too, and AcksNone tells no offset.
+func TestOtherAcks(t *testing.T) {
+	broker := troupetest.Start(t, troupetest.WithTopic("t", 1))
+	for i, acks := range []protocol.Acks{protocol.AcksLeader, protocol.AcksNone} {
+		c := broker.Client(t, client.WithAcks(acks))
+		for k := range 10 {
+			r := &client.Record{Topic: "t", Key: []byte("k"), Value: fmt.Append(nil, i*10+k)}
+			if err := c.ProduceSync(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if told := r.Offset != client.NoOffset; told != (acks == protocol.AcksLeader) {
+				t.Errorf("acks %d: offset %d", acks, r.Offset)
+			}
+		}
+	}
+	got := consume(t, broker.Client(t), "t", 20)["k"]
+	if len(got) != 20 || got[0] != "0" || got[19] != "19" {
+		t.Errorf("%v", got)
 	}
 }
 

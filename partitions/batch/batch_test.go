@@ -103,7 +103,10 @@ func TestStampAppendTime(t *testing.T) {
 			t.Fatalf("offset %d has timestamp %d, want 42", r.Offset, r.Timestamp)
 		}
 	}
-	if _, err := Validate(b, 1<<20, 1<<20); !errors.Is(err, ErrMalformed) {
+	fromClient := build(t, None, samples())
+	h, _ = ParseHeader(fromClient)
+	StampAppendTime(fromClient, h.MaxTimestamp) // so that the flag is all there is to find
+	if _, err := Validate(fromClient, 1<<20, 1<<20); !errors.Is(err, ErrMalformed) {
 		t.Fatalf("append time from a client: %v", err)
 	}
 }

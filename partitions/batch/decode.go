@@ -27,9 +27,6 @@ func (d *Decompressor) Decode(dst []Record, b []byte, maxDecompressed int) ([]Re
 			return dst, fmt.Errorf("batch at offset %d: %w", h.BaseOffset, err)
 		}
 	}
-	if int64(h.Records)*smallestRecord > int64(len(body)) {
-		return dst, fmt.Errorf("batch at offset %d: %d records in %d bytes: %w", h.BaseOffset, h.Records, len(body), ErrMalformed)
-	}
 	return appendRecords(dst, h, body)
 }
 

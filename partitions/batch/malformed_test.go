@@ -225,6 +225,10 @@ func TestDecodeThinnedBatch(t *testing.T) {
 	if _, err := Decode(nil, change(b, put32(atLastOffsetDelta, 1)), 1<<20); !errors.Is(err, ErrMalformed) {
 		t.Fatalf("a record beyond the last offset: %v", err)
 	}
+	twice := change(raw(None, 2, append(bytes.Clone(third), third...)), put32(atLastOffsetDelta, 9))
+	if _, err := Decode(nil, twice, 1<<20); !errors.Is(err, ErrMalformed) {
+		t.Fatalf("an offset twice: %v", err)
+	}
 }
 
 // The bytes of every codec whose writer is ours to pin; those of the compressors are read, not written, by this test.
