@@ -128,8 +128,11 @@ func (c *Cluster) begin() error {
 
 // exit is a broker that gives up by itself because it cannot serve: a supervisor of processes starts it again.
 func (c *Cluster) exit(err error) {
+	if c.device.dead {
+		return // afterStep ends it
+	}
 	c.world.trace.event("broker", "exit", "%v", err)
-	if !c.world.trouble && !c.device.dead {
+	if !c.world.trouble {
 		c.world.violate(violation("not-live", "without any fault the broker gives up: %v", err))
 	}
 	c.end()

@@ -237,7 +237,7 @@ func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, clean bool) e
 	t.state, t.durable, t.recovered.HardState = state, last, state
 	if clean && slot.HardState == state && slot.Durable == last {
 		t.slots = twinSlots{kept: slot, noted: slot}
-		return nil
+		return t.device.syncDirectory(t.directory)
 	}
 	s := t.slot()
 	s.Sequence = slot.Sequence + 1

@@ -209,6 +209,10 @@ func (o *opening) writable() (*Log, error) {
 		if err := o.mend(); err != nil {
 			return nil, fmt.Errorf("repair of %s: %w", o.directory, err)
 		}
+	} else if err := o.sys.syncDirectory(o.directory); err != nil {
+		// What reads as clean may have been renamed by a process that was killed before its fsync of the directory: a power
+		// loss would take the file back, with everything written to it since.
+		return nil, fmt.Errorf("open of %s: %w", o.directory, err)
 	}
 	l := o.log()
 	end := l.segments[len(l.segments)-1]

@@ -184,7 +184,8 @@ func TestMendWritesAgain(t *testing.T) {
 	b.restart()
 	from = len(sys.trace)
 	b.open()
-	if got := fmt.Sprint(sys.trace[from:]); got != "[open]" {
+	// A log that needs no repair may have got there by a rename whose process was killed before its fsync of the directory.
+	if got := fmt.Sprint(sys.trace[from:]); got != "[fsync directory open]" {
 		t.Fatalf("opening a closed log: got %s", got)
 	}
 }
