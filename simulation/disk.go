@@ -19,11 +19,17 @@ type Disk struct {
 	// register says what became of every replica that was ever created here, as the file of that name does.
 	register map[id.Replica]bool // true: removed
 	refused  error               // why nothing can be added to it
-	// open are the logs in use. distrusted are those whose last owner saw a write or sync fail: up to where they were durable.
-	open       map[id.Replica]*Twin
-	distrusted map[id.Replica]id.Index
+	// open are the logs in use; doubts remembers those that saw a write or sync fail.
+	open   map[id.Replica]*Twin
+	doubts map[id.Replica]doubt
 	// newest are the logs opened last for each replica, closed or not.
 	newest map[id.Replica]*Twin
+}
+
+// doubt is wal's: a failure in use poisons a log, so that nothing above durable is believed; one while it opened does not.
+type doubt struct {
+	poisoned bool
+	durable  id.Index
 }
 
 const registerFile = "register"
@@ -32,7 +38,7 @@ const registerFile = "register"
 func openDisk(w *World, d *Device) (*Disk, error) {
 	disk := &Disk{
 		world: w, device: d, register: map[id.Replica]bool{}, open: map[id.Replica]*Twin{},
-		distrusted: map[id.Replica]id.Index{}, newest: map[id.Replica]*Twin{},
+		doubts: map[id.Replica]doubt{}, newest: map[id.Replica]*Twin{},
 	}
 	b, err := w.volume.ReadFile(registerFile)
 	if err != nil {
@@ -110,14 +116,14 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	}
 	t := d.twin(p, r)
 	alive := !d.device.dead
-	durable, poisoned := d.distrusted[r]
-	err := t.open(poisoned, durable)
+	known, doubted := d.doubts[r]
+	err := t.open(known, doubted)
 	if alive && d.device.dead {
 		d.world.faults.count(FaultCrashInOpen)
 	}
 	if err != nil {
 		if !errors.Is(err, partitions.ErrDamaged) {
-			d.distrusted[r] = max(durable, t.recovered.Durable) // a write or sync of the repair may have failed
+			d.doubts[r] = doubt{poisoned: known.poisoned, durable: max(known.durable, t.recovered.Durable)}
 		}
 		return nil, fmt.Errorf("open replica %d of %v: %w", r, p, err)
 	}
@@ -125,9 +131,9 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 		d.world.violate(violation("false-damage", "nothing was damaged, and replica %d of %v is: %s, %s at byte %d",
 			r, p, damage.Reason, damage.File, damage.At))
 	}
-	if poisoned {
+	if doubted {
 		d.world.marks.count(MarkReopenAfterError)
-		delete(d.distrusted, r)
+		delete(d.doubts, r)
 	}
 	if t.recovered.Last > t.recovered.Newest.Index {
 		d.world.marks.count(MarkReplay)
@@ -140,7 +146,7 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 func (d *Disk) released(t *Twin) {
 	delete(d.open, t.owner)
 	if t.poison != nil {
-		d.distrusted[t.owner] = t.durable
+		d.doubts[t.owner] = doubt{poisoned: true, durable: t.durable}
 	}
 }
 

@@ -43,8 +43,7 @@ func (t *Twin) born(birth partitions.Checkpoint, state partitions.HardState) err
 
 // open repairs and reads what is there: unfinished files go, the hard state and the newest checkpoint tell what is known,
 // wal.Survey decides what to believe, the rest is cut, and what is believed is made durable before anybody relies on it.
-// poisoned and durable are what this life remembers of a log whose last owner saw a failure.
-func (t *Twin) open(poisoned bool, durable id.Index) error {
+func (t *Twin) open(known doubt, doubted bool) error {
 	firsts, newest, err := t.list()
 	if err != nil {
 		return err
@@ -60,14 +59,17 @@ func (t *Twin) open(poisoned bool, durable id.Index) error {
 	if newest == nil || len(firsts) == 0 {
 		return fmt.Errorf("replica %d has %d segments and checkpoint %v: %w", t.owner, len(firsts), newest, partitions.ErrDamaged)
 	}
-	known := wal.Known{
-		Durable: max(slot.Durable, newest.Index, durable), Commit: max(slot.HardState.Commit, newest.Index), Poisoned: poisoned,
+	told := wal.Known{
+		Durable: max(slot.Durable, newest.Index), Commit: max(slot.HardState.Commit, newest.Index), Poisoned: known.poisoned,
 	}
-	segments, surveyed, err := t.load(firsts, known.Durable)
+	if known.poisoned {
+		told.Durable = max(told.Durable, known.durable)
+	}
+	segments, surveyed, err := t.load(firsts, told.Durable)
 	if err != nil {
 		return err
 	}
-	verdict, err := wal.Survey(t.owner, segments[surveyed:], known)
+	verdict, err := wal.Survey(t.owner, segments[surveyed:], told)
 	if err != nil {
 		return err
 	}
@@ -81,10 +83,10 @@ func (t *Twin) open(poisoned bool, durable id.Index) error {
 	if err := t.scan(segments, surveyed+verdict.Segment, verdict.At); err != nil {
 		return err
 	}
-	if err := t.repair(segments[surveyed:], verdict, poisoned); err != nil {
+	if err := t.repair(segments[surveyed:], verdict, known.poisoned); err != nil {
 		return err
 	}
-	return t.begin(slot, newest, !poisoned && verdict.Torn == 0)
+	return t.begin(slot, newest, !doubted && verdict.Torn == 0)
 }
 
 // list removes what is unfinished and returns the segments and the newest checkpoint that verifies.

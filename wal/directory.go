@@ -47,8 +47,8 @@ type Directory struct {
 	identity Identity
 	register *register
 	open     map[id.Replica]bool // logs open now, or being opened or removed
-	// distrusted remembers logs that were poisoned: up to where they were durable.
-	distrusted map[id.Replica]id.Index
+	// doubts remembers logs that saw a write or fsync fail, in use or while they opened.
+	doubts map[id.Replica]doubt
 }
 
 // OpenDirectory opens a data directory, or makes it where there is none, locks it against other processes, and counts its
@@ -70,7 +70,7 @@ func OpenDirectory(path string, options Options) (*Directory, error) {
 	}
 	d := &Directory{
 		path: path, options: options,
-		open: make(map[id.Replica]bool), distrusted: make(map[id.Replica]id.Index),
+		open: make(map[id.Replica]bool), doubts: make(map[id.Replica]doubt),
 	}
 	if d.lock, err = lockDirectory(path); err != nil {
 		return nil, err

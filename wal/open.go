@@ -22,10 +22,10 @@ type opening struct {
 	directory    string
 	owner        id.Replica
 	segmentBytes int
-	// poisoned and durable are what this process remembers of the log if a write or fsync failed while it was last open.
-	// durable is raised to what the survey finds, so that it can be remembered if this opening fails too.
-	poisoned bool
-	durable  id.Index
+	// doubted: this process remembers a doubt about the log. Its durable index is raised to what the survey finds, so that
+	// it can be remembered if this opening fails too.
+	doubted bool
+	doubt   doubt
 
 	names       []string
 	firsts      []id.Index // of all segments
@@ -37,6 +37,14 @@ type opening struct {
 	segments    []SegmentBytes // those surveyed
 	verdict     Verdict
 	recovered   partitions.Recovered
+}
+
+// doubt is why a log is not simply what its files read: a write or fsync of it has failed in this process.
+type doubt struct {
+	// poisoned: while it was open. Nothing above durable is believed, however well it reads, and nobody relied on it.
+	// Otherwise it failed during an opening: everything is as believable as before, and nothing is certainly durable.
+	poisoned bool
+	durable  id.Index
 }
 
 // open opens the log. Its errors unwrap to partitions.ErrDamaged where there is nothing to read from, and to
@@ -53,7 +61,7 @@ func (o *opening) open() (*Log, error) {
 	if err := o.survey(); err != nil {
 		return nil, err
 	}
-	o.durable = max(o.durable, o.verdict.Durable)
+	o.doubt.durable = max(o.doubt.durable, o.verdict.Durable)
 	if damage == nil {
 		damage = o.verdict.Damage
 	}
@@ -114,10 +122,10 @@ func (o *opening) survey() error {
 	known := Known{
 		Durable:  max(o.slot.Durable, o.newest.Index),
 		Commit:   max(o.slot.HardState.Commit, o.newest.Index),
-		Poisoned: o.poisoned,
+		Poisoned: o.doubt.poisoned,
 	}
-	if o.poisoned {
-		known.Durable = max(known.Durable, o.durable)
+	if o.doubt.poisoned {
+		known.Durable = max(known.Durable, o.doubt.durable)
 	}
 	for o.lo = len(o.firsts); ; {
 		o.lo--
@@ -203,7 +211,7 @@ func (o *opening) log() *Log {
 
 // writable repairs and opens for appending.
 func (o *opening) writable() (*Log, error) {
-	clean := o.kept >= 0 && !o.poisoned && o.verdict.Torn == 0 && o.verdict.Segment == len(o.segments)-1 &&
+	clean := o.kept >= 0 && !o.doubted && o.verdict.Torn == 0 && o.verdict.Segment == len(o.segments)-1 &&
 		o.slot.Durable == o.verdict.Last && o.slot.HardState == o.recovered.HardState
 	if !clean {
 		if err := o.mend(); err != nil {
@@ -242,7 +250,7 @@ func (o *opening) mend() error {
 	}
 	end := o.segments[v.Segment]
 	path := filepath.Join(o.directory, segmentName(end.First))
-	if o.poisoned {
+	if o.doubt.poisoned {
 		// Pages of the old file may be marked clean without being on the disk: a new file has none of them.
 		if err := replaceFile(o.sys, path, end.Bytes[:v.At]); err != nil {
 			return err

@@ -190,6 +190,27 @@ func TestMendWritesAgain(t *testing.T) {
 	}
 }
 
+// TestFailedOpeningCutsNothing: what a killed process has acknowledged may lie above the highest index known durable, and an
+// opening that fails must not cut it as a write that failed would be. Found by the simulator as sequence-forgotten.
+func TestFailedOpeningCutsNothing(t *testing.T) {
+	for step := 1; step <= 6; step++ { // the steps that TestMendWritesAgain lists
+		sys := &faulty{}
+		b := newBench(t, Options{system: sys})
+		l, s := b.open(), newStory()
+		s.commit(t, l, s.empty())
+		must(t, l.Append([]partitions.Write{{Entries: s.batches(2, 90)}}))
+		b.restart()
+		sys.failAt = sys.count + step
+		_, err := b.directory.Open(testPartition, testReplica)
+		wantErr(t, err, errDisk)
+		l = b.open()
+		if got, want := l.Recovered().Last, s.next-1; got != want {
+			t.Errorf("after step %d of an opening failed, the log ends at %d, want %d", step, got, want)
+		}
+		must(t, l.Close())
+	}
+}
+
 // TestSyncCosts: what waits for the disk, and what does not.
 func TestSyncCosts(t *testing.T) {
 	sys := &faulty{}

@@ -87,7 +87,7 @@ func (d *Directory) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
-		delete(d.distrusted, r)
+		delete(d.doubts, r)
 		l.released = func(poisoned bool, durable id.Index) { d.release(r, poisoned, durable) }
 		return l, nil
 	}
@@ -96,7 +96,10 @@ func (d *Directory) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 		err = fmt.Errorf("a file of it is gone: %w: %w", err, partitions.ErrDamaged)
 	}
 	if !errors.Is(err, partitions.ErrDamaged) && !errors.Is(err, partitions.ErrNewer) {
-		d.distrusted[r] = o.durable // a write or fsync of the repair may have failed
+		// A write or fsync of the repair may have failed. That poisons nothing: a repair only writes what was read there
+		// already, and what a killed broker acknowledged may lie above the highest index known durable. The next one repairs
+		// anew, whatever it finds.
+		d.doubts[r] = o.doubt
 	}
 	return nil, fmt.Errorf("replica %d of %v: %w", r, p, err)
 }
@@ -111,7 +114,7 @@ func (d *Directory) begin(p id.Partition, r id.Replica) (*opening, error) {
 	o := &opening{
 		sys: d.options.system, directory: d.replica(p, r), owner: r, segmentBytes: d.options.SegmentBytes,
 	}
-	o.durable, o.poisoned = d.distrusted[r]
+	o.doubt, o.doubted = d.doubts[r]
 	return o, nil
 }
 
@@ -137,7 +140,7 @@ func (d *Directory) release(r id.Replica, poisoned bool, durable id.Index) {
 	defer d.mu.Unlock()
 	delete(d.open, r)
 	if poisoned {
-		d.distrusted[r] = durable
+		d.doubts[r] = doubt{poisoned: true, durable: durable}
 	}
 }
 
@@ -157,7 +160,7 @@ func (d *Directory) Remove(p id.Partition, r id.Replica) error {
 	if err := d.register.add(Registration{Replica: r, Partition: p, Removed: true}); err != nil {
 		return err
 	}
-	delete(d.distrusted, r)
+	delete(d.doubts, r)
 	if err := os.RemoveAll(d.replica(p, r)); err != nil {
 		return err
 	}
