@@ -293,6 +293,50 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 	s.ended.Wait()
 }
 
+// A client that leaves is forgotten at once, though its fetch could wait for long.
+func TestAClientThatLeaves(t *testing.T) {
+	b := newFakeBroker(t, topic("a", 1))
+	s, dial := serve(t, b, Limits{})
+	l := dial().hello()
+	l.send(fetchOf("a", 60_000, 0))
+	for b.parked() == 0 {
+		runtime.Gosched()
+	}
+	l.conn.Close()
+	s.ended.Wait()
+	if b.parked() != 0 {
+		t.Errorf("%d fetches still wait", b.parked())
+	}
+}
+
+// The last word reaches the client even if the server has not read all that the client wrote.
+func TestTheLastReplyIsNotOvertakenByAReset(t *testing.T) {
+	s, _ := serve(t, newFakeBroker(t), Limits{})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Serve(listener) }()
+	for range 20 {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := (&line{t: t, conn: conn}).hello()
+		if _, err := conn.Write(append([]byte{0, 0, 0, 1, 0xc1}, make([]byte, 100_000)...)); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		s.ended.Wait() // the server is done with the connection before the client reads
+		if _, a := l.receive(); codeOf(a.err) != protocol.CodeMalformed {
+			t.Errorf("got %v", a.err)
+		}
+		conn.Close()
+	}
+}
+
 func TestConnectionsAreBounded(t *testing.T) {
 	s, dial := serve(t, newFakeBroker(t), Limits{Connections: 1})
 	first := dial().hello()

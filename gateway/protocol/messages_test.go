@@ -74,9 +74,10 @@ func dump(f Frame) string {
 // A large batch is neither copied into the frame nor out of it.
 func TestBatchesAreNotCopied(t *testing.T) {
 	batch := bytes.Repeat([]byte{1}, spliceFrom)
-	frame := EncodeRequest(1, &ProduceRequest{Topic: "t", Partitions: []ProducePartition{{Batch: batch, ExpectEnd: NoOffset}}})
-	if len(frame) != 2 || &frame[1][0] != &batch[0] {
-		t.Errorf("a frame of %d slices does not end in the batch itself", len(frame))
+	frame := EncodeRequest(1, &ProduceRequest{Topic: "t", Partitions: []ProducePartition{
+		{Batch: batch, ExpectEnd: NoOffset}, {Batch: batch, ExpectEnd: NoOffset}}})
+	if len(frame) != 4 || &frame[1][0] != &batch[0] || &frame[3][0] != &batch[0] {
+		t.Errorf("a frame of %d slices does not hold the batches themselves", len(frame))
 	}
 	payload := frame.Payload()
 	_, body, err := ParseRequest(payload)
@@ -87,7 +88,7 @@ func TestBatchesAreNotCopied(t *testing.T) {
 	if err := body.Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	if b := got.Partitions[0].Batch; &b[len(b)-1] != &payload[len(payload)-1] {
+	if b := got.Partitions[1].Batch; &b[len(b)-1] != &payload[len(payload)-1] {
 		t.Error("the decoded batch is a copy")
 	}
 	if b := got.Partitions[0].Batch; cap(b) != len(b) {
