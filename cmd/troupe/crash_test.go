@@ -77,6 +77,7 @@ func startWriters(t *testing.T, gateway string) *writers {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	w := &writers{stop: stop}
+	var clients []*client.Client
 	w.changed = sync.NewCond(&w.mu)
 	for number := range crashProducers {
 		books := newLedger()
@@ -85,8 +86,8 @@ func startWriters(t *testing.T, gateway string) *writers {
 		if err != nil {
 			t.Fatal(err)
 		}
+		clients = append(clients, c)
 		w.running.Go(func() {
-			defer c.Close()
 			if err := w.write(ctx, c, number, books); err != nil {
 				t.Errorf("producer %d: %v", number, err)
 			}
@@ -96,7 +97,12 @@ func startWriters(t *testing.T, gateway string) *writers {
 			w.mu.Unlock()
 		})
 	}
-	t.Cleanup(w.finish)
+	t.Cleanup(func() { // after a failure nobody waits for answers that cannot come
+		for _, c := range clients {
+			c.Close()
+		}
+		w.finish()
+	})
 	return w
 }
 

@@ -40,6 +40,8 @@ func (p *pass) begin(ctx context.Context, broker *client.Client, topic string, f
 		return err
 	}
 	p.endless = until.never
+	// Partitions that begin at one offset are read together: they share their fetches.
+	together := map[id.Offset][]int32{}
 	for _, l := range partitions {
 		first := l.Offset
 		if from.offset != noOffset {
@@ -59,7 +61,10 @@ func (p *pass) begin(ctx context.Context, broker *client.Client, topic string, f
 			}
 			p.until[l.Partition] = last
 		}
-		if err := broker.Consume(ctx, topic, client.FromOffset(first), l.Partition); err != nil {
+		together[first] = append(together[first], l.Partition)
+	}
+	for first, numbers := range together {
+		if err := broker.Consume(ctx, topic, client.FromOffset(first), numbers...); err != nil {
 			return err
 		}
 	}

@@ -131,3 +131,20 @@ func serveInBackground(t *testing.T, directory string, environment []string, lin
 		t.Fatalf("%s ended: %s", line, last)
 	}
 }
+
+// TestReadmePaths finds files that the README points to and that are not there.
+func TestReadmePaths(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pointers := regexp.MustCompile("\\]\\(([a-zA-Z][^):]*)\\)|`([a-z]+(?:/[a-z_]+)+\\.go)`").FindAllStringSubmatch(string(text), -1)
+	if len(pointers) < 10 {
+		t.Fatalf("found only %d pointers", len(pointers))
+	}
+	for _, p := range pointers {
+		if _, err := os.Stat(filepath.Join("../..", p[1]+p[2])); err != nil {
+			t.Errorf("the README points to %s: %v", p[1]+p[2], err)
+		}
+	}
+}

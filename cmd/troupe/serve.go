@@ -85,7 +85,7 @@ func (s *session) serve(ctx context.Context, flags serveFlags) error {
 
 	select {
 	case <-ctx.Done():
-		log.Info("draining", "at_most", drainTime)
+		log.Info("draining", "at_most", drainTime.String())
 	case err = <-served:
 		err = fmt.Errorf("the gateway stopped accepting: %w", err)
 	}

@@ -173,7 +173,10 @@ func (r *reader) fetch(address string, group []*reading) {
 
 func (r *reader) request(group []*reading) *protocol.FetchRequest {
 	s := &r.client.settings
-	request := &protocol.FetchRequest{MinBytes: 1, MaxBytes: fetchFrameBytes, WaitMillis: int32(s.fetchWait.Milliseconds())}
+	// A broker reserves this much for as long as the fetch waits, and reads no further requests once a connection's budget is
+	// used up: asking for more than the partitions may bring would stall those that are fetched apart from them.
+	most := min(fetchFrameBytes, len(group)*s.fetchBytes)
+	request := &protocol.FetchRequest{MinBytes: 1, MaxBytes: int32(most), WaitMillis: int32(s.fetchWait.Milliseconds())}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, x := range group {
