@@ -3,6 +3,7 @@ package wal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,4 +232,21 @@ func TestDirectoryDamaged(t *testing.T) {
 	must(t, os.Remove(register))
 	_, err = OpenDirectory(b.path, b.options)
 	wantErr(t, err, partitions.ErrDamaged)
+}
+
+// TestCreateCosts: everything of a new replica is durable before the register names it, and that is durable at the end.
+func TestCreateCosts(t *testing.T) {
+	sys := &faulty{}
+	b := newBench(t, Options{system: sys})
+	from := len(sys.trace)
+	must(t, b.directory.Create(id.Partition{Topic: 5}, 55, birth(), partitions.HardState{Term: 1, Commit: 1}))
+	want := "[write fsync write fsync write fsync fsync directory fsync directory write fsync]"
+	if got := fmt.Sprint(sys.trace[from:]); got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	from = len(sys.trace)
+	must(t, b.directory.Remove(id.Partition{Topic: 5}, 55))
+	if got := fmt.Sprint(sys.trace[from:]); got != "[write fsync fsync directory]" {
+		t.Fatalf("got %s", got)
+	}
 }

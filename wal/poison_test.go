@@ -238,3 +238,44 @@ func TestSyncCosts(t *testing.T) {
 		}
 	}
 }
+
+// TestPoisonRemembersDurable: after a failure the files may read older than what was reported. The process remembers.
+func TestPoisonRemembersDurable(t *testing.T) {
+	sys := &faulty{}
+	b := newBench(t, Options{system: sys})
+	l, s := b.open(), newStory()
+	path := filepath.Join(b.replicaPath(), hardStateName)
+	old, err := os.ReadFile(path)
+	must(t, err)
+	s.commit(t, l, s.batches(3, 90)...)
+	s.commit(t, l, s.batches(3, 90)...)
+	reported := *s
+	sys.failAt = sys.count + 1
+	wantErr(t, l.Append([]partitions.Write{{Entries: s.batches(1, 90)}}), errDisk)
+	must(t, l.Close())
+	must(t, os.WriteFile(path, old, 0o640))
+	l = b.open()
+	if got := l.Recovered(); got.Damage != nil || got.Last != reported.next-1 || got.Durable != reported.next-1 {
+		t.Fatalf("recovered %+v, damage %+v", got, got.Damage)
+	}
+	reported.check(t, l)
+	must(t, l.Close())
+}
+
+// TestFailedRepairIsNotBelieved: when an fsync of the repair fails, the next opening distrusts what it was to make durable.
+func TestFailedRepairIsNotBelieved(t *testing.T) {
+	sys := &faulty{}
+	b := newBench(t, Options{system: sys})
+	l, s := b.open(), newStory()
+	s.commit(t, l, s.batches(3, 90)...)
+	must(t, l.Append([]partitions.Write{{Entries: s.batches(3, 90)}}))
+	b.restart()
+	sys.failAt = sys.count + 2
+	_, err := b.directory.Open(testPartition, testReplica)
+	wantErr(t, err, errDisk)
+	l = b.open()
+	if got := l.Recovered(); got.Damage != nil || got.Last != 4 {
+		t.Fatalf("recovered %+v, damage %+v", got, got.Damage)
+	}
+	must(t, l.Close())
+}

@@ -133,7 +133,7 @@ func (l *Log) entriesOfSegment(lo, hi id.Index, maxBytes int, always bool) (entr
 		if err != nil {
 			return entries, false, err
 		}
-		if !ok || st.index > lo || st.bad && c.expect > lo {
+		if !ok || st.index > lo {
 			return entries, false, l.damaged(v, c.base+int64(st.at), lo)
 		}
 		if st.bad || st.index < lo {

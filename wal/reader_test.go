@@ -3,6 +3,7 @@ package wal
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -205,58 +206,66 @@ func TestOldSegmentDamaged(t *testing.T) {
 	for name, spoil := range map[string]func([]byte) []byte{
 		"flipped":   func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
 		"cut":       func(b []byte) []byte { return b[:len(b)/2] },
+		"end gone":  func(b []byte) []byte { return b[:3*len(b)/6] }, // of six or more entries of one size
 		"first":     func(b []byte) []byte { b[3] ^= 1; return b },
 		"last byte": func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
 		"empty":     func(b []byte) []byte { return nil },
 		"missing":   nil,
 	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t, Options{SegmentBytes: 2000})
-			l, s := b.open(), newStory()
-			s.commit(t, l, s.empty())
-			s.commit(t, l, s.batches(60, 200)...)
-			must(t, l.Close())
-			victim := l.segments[3].first
-			path := filepath.Join(b.replicaPath(), segmentName(victim))
-			content, err := os.ReadFile(path)
-			must(t, err)
-			if spoil == nil {
-				must(t, os.Remove(path))
-			} else {
-				must(t, os.WriteFile(path, spoil(content), 0o640))
-			}
-			b.restart()
-			l = b.open()
-			bad := 0
-			for i := id.Index(3); i < s.next; i++ {
-				written := s.entries[i-2]
-				base := id.Offset(2 * (i - 3))
-				entries, e1 := l.Entries(i, i+1, 1)
-				batches, e2 := l.ReadBatches(base, s.offset, 1)
-				if (e1 == nil) != (e2 == nil) {
-					t.Fatalf("entry %d: %v, its batch: %v", i, e1, e2)
-				}
-				if e1 != nil {
-					wantErr(t, e1, partitions.ErrDamaged)
-					wantErr(t, e2, partitions.ErrDamaged)
-					if i < victim || i >= l.segments[len(l.segments)-1].first {
-						t.Fatalf("entry %d is taken for damaged", i)
-					}
-					bad++
-					continue
-				}
-				if line(entries[0]) != line(written) || !bytes.Equal(batches[0], written.Payload) {
-					t.Fatalf("entry %d: got %s, want %s", i, line(entries[0]), line(written))
-				}
-			}
-			if bad == 0 {
-				t.Fatal("nothing is damaged")
-			}
-			if (name == "flipped" || name == "first" || name == "last byte") && bad != 1 {
-				t.Fatalf("%d entries are taken for damaged", bad)
-			}
-			_, _, _, err = l.FindTime(1<<40, s.offset)
-			wantErr(t, err, partitions.ErrDamaged)
-		})
+		for _, size := range []int{200, 3000} { // the larger ones do not fit into one read
+			t.Run(fmt.Sprint(name, size), func(t *testing.T) { oldSegment(t, spoil, size) })
+		}
 	}
+}
+
+func oldSegment(t *testing.T, spoil func([]byte) []byte, size int) {
+	b := newBench(t, Options{SegmentBytes: 10 * size, system: &faulty{}})
+	l, s := b.open(), newStory()
+	s.commit(t, l, s.empty())
+	s.commit(t, l, s.batches(60, size)...)
+	must(t, l.Close())
+	victim, next := l.segments[3].first, l.segments[4].first
+	path := filepath.Join(b.replicaPath(), segmentName(victim))
+	content, err := os.ReadFile(path)
+	must(t, err)
+	whole := bytes.Clone(content)
+	if spoil == nil {
+		must(t, os.Remove(path))
+		content = nil
+	} else {
+		content = spoil(content)
+		must(t, os.WriteFile(path, content, 0o640))
+	}
+	entry := entryBytes(FrameOverhead + size)
+	b.restart()
+	l = b.open()
+	for i := id.Index(3); i < s.next; i++ {
+		bad := false
+		if i >= victim && i < next {
+			at := int64(i-victim) * entry
+			bad = at+entry > int64(len(content))
+			bad = bad || !bytes.Equal(content[at:at+entry], whole[at:at+entry])
+		}
+		base := id.Offset(2 * (i - 3))
+		entries, e1 := l.Entries(i, i+1, 1)
+		batches, e2 := l.ReadBatches(base, s.offset, math.MaxInt)
+		if bad {
+			wantErr(t, e1, partitions.ErrDamaged)
+			wantErr(t, e2, partitions.ErrDamaged)
+			continue
+		}
+		must(t, e1)
+		must(t, e2)
+		if line(entries[0]) != line(s.entries[i-2]) {
+			t.Fatalf("entry %d: got %s, want %s", i, line(entries[0]), line(s.entries[i-2]))
+		}
+		for n, got := range batches { // without a gap
+			if want := s.entries[int(i)-2+n].Payload; !bytes.Equal(got, want) {
+				t.Fatalf("batch %d after %d: got %x, want %x", n, base, got, want)
+			}
+		}
+	}
+	_, _, _, err = l.FindTime(1<<40, s.offset)
+	wantErr(t, err, partitions.ErrDamaged)
+	must(t, l.Close())
 }
