@@ -215,7 +215,13 @@ func (s *fakeSession) handle(correlation uint64, m protocol.Message) bool {
 			return false
 		}
 		if f.held != nil {
-			go func() { <-f.held; s.answer(protocol.EncodeResponse(correlation, answer)) }()
+			go func() {
+				select {
+				case <-f.held:
+					s.answer(protocol.EncodeResponse(correlation, answer))
+				case <-s.over:
+				}
+			}()
 			return true
 		}
 	default:

@@ -270,6 +270,10 @@ func (f *flight) abandon(err error) {
 	unknown := head.maybe || head.isOut()
 	f.again, f.sent, f.halted = nil, nil, false
 	f.identity, f.sequence, f.left = identity{}, 0, true
+	if !unknown && topicIsGone(err) {
+		// Before anybody is told: who produces again at once means the topic that is there now.
+		f.lane.client.topics.gone(f.lane.topic, f.lane.life, err)
+	}
 	if unknown {
 		f.lane.finish(head, NoOffset, unknownOutcome(f.action(), err))
 	} else {
@@ -285,9 +289,6 @@ func (f *flight) abandon(err error) {
 			p.bytes, p.maybe = nil, false
 			f.again = append(f.again, p)
 		}
-	}
-	if !unknown && topicIsGone(err) {
-		f.lane.client.topics.gone(f.lane.topic, f.lane.life, err)
 	}
 }
 
