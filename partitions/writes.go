@@ -32,18 +32,32 @@ func (r *Replica) store(m *pb.Message) {
 		if state.Commit < r.writes.state.Commit {
 			panic(&InvariantError{"the commit index never falls", state.Commit, r.writes.state.Commit})
 		}
+		elected := state.Term != r.writes.state.Term || state.Vote != r.writes.state.Vote
 		r.writes.state, r.writes.deferred = state, true
+		if elected && len(m.GetEntries()) == 0 {
+			r.hand(Write{}, pendingWrite{responses: m.GetResponses()})
+			return
+		}
 	}
-	if len(m.GetEntries()) == 0 && len(m.GetResponses()) == 0 {
+	if len(m.GetEntries()) == 0 {
+		r.respondAfterPending(m.GetResponses())
 		return
 	}
-	w := Write{}
-	p := pendingWrite{responses: m.GetResponses()}
-	if entries := m.GetEntries(); len(entries) > 0 {
-		w.Entries = r.log.append(entries)
-		p.last = r.log.last
+	w := Write{Entries: r.log.append(m.GetEntries())}
+	r.hand(w, pendingWrite{last: r.log.last, responses: m.GetResponses()})
+}
+
+// respondAfterPending delivers responses that ask for nothing new on disk: as soon as what was handed out is durable. They
+// travel with the last write instead of costing the disk a step of their own.
+func (r *Replica) respondAfterPending(responses []*pb.Message) {
+	if n := len(r.writes.pending); n > 0 {
+		last := &r.writes.pending[n-1]
+		last.responses = append(last.responses, responses...)
+		return
 	}
-	r.hand(w, p)
+	for _, m := range responses {
+		r.deliver(m)
+	}
 }
 
 // flushCommit hands over a commit index that no other write took along.
