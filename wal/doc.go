@@ -25,10 +25,10 @@
 //   - Term and vote go to the slot that is not the newest durable one and are fsynced before Sync returns. A torn write
 //     leaves the other; the scratch slot repeats what was fsynced, so that damage to any one slot loses nothing.
 //   - After a failed write or fsync the log is poisoned. The next opening in this process believes nothing above the
-//     durable index and copies the last segment to a new file. A failed opening poisons nothing: what a killed process
-//     acknowledged may lie above the highest index known durable; the next one repairs anew. An opening in another process cannot know; it writes again
+//     durable index and copies the last segment to a new file. An opening in another process cannot know; it writes again
 //     whatever it believes above the durable index, and the hard state, before it fsyncs, because the pages may have been
-//     marked clean.
+//     marked clean. A failed opening poisons nothing: what a killed process acknowledged may lie above the highest index
+//     known durable, and a repair writes only what was read; the next opening repairs anew.
 //   - Names: a replica's directory is complete and durable before it gets its name, has its name before it is registered,
 //     and is registered before its id is used. A registered id without its directory has forgotten (amnesia).
 //

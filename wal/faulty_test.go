@@ -17,11 +17,15 @@ type faulty struct {
 	after  bool
 	// after: the operation takes effect and fails nevertheless, as an fsync that reports an error late.
 	trace []string
+	watch func(what string) // called before each operation, if set
 }
 
 func (f *faulty) step(what string, do func() error) error {
 	f.count++
 	f.trace = append(f.trace, what)
+	if f.watch != nil {
+		f.watch(what)
+	}
 	if f.count != f.failAt {
 		return do()
 	}

@@ -144,17 +144,17 @@ func TestBrokenInvariants(t *testing.T) {
 	s.commit(t, l, s.batches(4, 100)...)
 	above := birth()
 	above.Index = s.next
-	for name, f := range map[string]func(){
-		"gap": func() {
+	for name, f := range []func(){
+		func() { _ = l.SaveCheckpoint(&above) },                                                         // of what is not durable
+		func() { _ = l.Append([]partitions.Write{{Entries: []partitions.Entry{{Index: s.next - 1}}}}) }, // what is committed
+		func() { // a gap
 			_ = l.Append([]partitions.Write{{Entries: []partitions.Entry{{Index: s.next, Term: 1, Type: 1}, {Index: s.next + 2}}}})
 		},
-		"cut of what is committed":       func() { _ = l.Append([]partitions.Write{{Entries: []partitions.Entry{{Index: s.next - 1}}}}) },
-		"checkpoint of what is volatile": func() { _ = l.SaveCheckpoint(&above) },
 	} {
 		func() {
 			defer func() {
 				if _, ok := recover().(*partitions.InvariantError); !ok {
-					t.Fatalf("%s: no panic", name)
+					t.Fatalf("%d: no panic", name)
 				}
 			}()
 			f()
@@ -217,6 +217,32 @@ func TestKeepSparesTheNewest(t *testing.T) {
 		if got.HardState.Term != term-1 {
 			t.Fatalf("without what term %d wrote: %+v", term, got)
 		}
+	}
+	must(t, l.Close())
+}
+
+// TestReadersWaitForCut: no file shrinks while somebody may read it.
+func TestReadersWaitForCut(t *testing.T) {
+	sys := &faulty{}
+	b := newBench(t, Options{SegmentBytes: 1000, system: sys})
+	l, s := b.open(), newStory()
+	must(t, l.Append([]partitions.Write{{Entries: s.batches(20, 100)}}))
+	removals := 0
+	sys.watch = func(what string) {
+		if what != "fsync directory" {
+			return
+		}
+		removals++
+		if l.life.TryRLock() {
+			t.Error("a segment is removed while readers are let in")
+			l.life.RUnlock()
+		}
+	}
+	s.next = 4
+	must(t, l.Append([]partitions.Write{{Entries: s.batches(1, 100)}}))
+	sys.watch = nil
+	if removals == 0 {
+		t.Fatal("no segment was removed")
 	}
 	must(t, l.Close())
 }

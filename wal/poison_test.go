@@ -237,6 +237,16 @@ func TestSyncCosts(t *testing.T) {
 			t.Fatalf("%s: got %s, want %s", step.name, got, step.want)
 		}
 	}
+	from := len(sys.trace)
+	must(t, l.Close())
+	if got := fmt.Sprint(sys.trace[from:]); got != "[write fsync write close]" {
+		t.Fatalf("closing: got %s", got)
+	}
+	from = len(sys.trace)
+	b.open()
+	if got := fmt.Sprint(sys.trace[from:]); got != "[fsync directory open]" {
+		t.Fatalf("opening what was closed: got %s", got)
+	}
 }
 
 // TestPoisonRemembersDurable: after a failure the files may read older than what was reported. The process remembers.
@@ -259,23 +269,5 @@ func TestPoisonRemembersDurable(t *testing.T) {
 		t.Fatalf("recovered %+v, damage %+v", got, got.Damage)
 	}
 	reported.check(t, l)
-	must(t, l.Close())
-}
-
-// TestFailedRepairIsNotBelieved: when an fsync of the repair fails, the next opening distrusts what it was to make durable.
-func TestFailedRepairIsNotBelieved(t *testing.T) {
-	sys := &faulty{}
-	b := newBench(t, Options{system: sys})
-	l, s := b.open(), newStory()
-	s.commit(t, l, s.batches(3, 90)...)
-	must(t, l.Append([]partitions.Write{{Entries: s.batches(3, 90)}}))
-	b.restart()
-	sys.failAt = sys.count + 2
-	_, err := b.directory.Open(testPartition, testReplica)
-	wantErr(t, err, errDisk)
-	l = b.open()
-	if got := l.Recovered(); got.Damage != nil || got.Last != 4 {
-		t.Fatalf("recovered %+v, damage %+v", got, got.Damage)
-	}
 	must(t, l.Close())
 }
