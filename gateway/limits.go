@@ -33,8 +33,8 @@ type Limits struct {
 // asked for.
 const headroom = 2 << 20
 
-// withDefaults returns the limits with every zero replaced.
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns the limits with every zero replaced: what a server that is given them lives by.
+func (l Limits) WithDefaults() Limits {
 	l.FrameBytes = cmp.Or(l.FrameBytes, protocol.DefaultFrameBytes)
 	l.BatchBytes = cmp.Or(l.BatchBytes, 4<<20)
 	l.DecompressedBytes = cmp.Or(l.DecompressedBytes, 32<<20)

@@ -30,7 +30,7 @@ type Server struct {
 
 // NewServer makes a server for a broker; it does nothing until Serve. Zero limits take their defaults.
 func NewServer(broker Broker, limits Limits, log *slog.Logger) *Server {
-	limits = limits.withDefaults()
+	limits = limits.WithDefaults()
 	return &Server{
 		broker: broker, limits: limits, inflate: newDecompressors(limits.Decompressions), log: log,
 		listeners: make(map[net.Listener]struct{}), connections: make(map[*connection]struct{}),

@@ -33,7 +33,7 @@ type Session struct {
 // NewSession begins a conversation. Zero limits take their defaults. send is called once for every frame received, on any
 // goroutine, perhaps before Receive returns; it must not block, nor call the session.
 func NewSession(broker Broker, limits Limits, send func(Reply)) *Session {
-	limits = limits.withDefaults()
+	limits = limits.WithDefaults()
 	return newSession(broker, limits, newDecompressors(1), send)
 }
 

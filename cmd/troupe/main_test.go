@@ -12,7 +12,7 @@ import (
 
 // asTroupe in the environment makes this test binary behave as troupe itself, so that tests start real brokers and real
 // commands without building anything.
-const asTroupe = "TROUPE_TEST_AS_TROUPE"
+const asTroupe = "TEST_AS_TROUPE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asTroupe) != "" {
