@@ -207,6 +207,7 @@ func TestOldSegmentDamaged(t *testing.T) {
 		"flipped":   func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
 		"cut":       func(b []byte) []byte { return b[:len(b)/2] },
 		"end gone":  func(b []byte) []byte { return b[:3*len(b)/6] }, // of six or more entries of one size
+		"border":    func(b []byte) []byte { b[len(b)*43/100] ^= 1; return b }, // the next entry is not within one read
 		"first":     func(b []byte) []byte { b[3] ^= 1; return b },
 		"last byte": func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
 		"empty":     func(b []byte) []byte { return nil },
@@ -268,4 +269,19 @@ func oldSegment(t *testing.T, spoil func([]byte) []byte, size int) {
 	_, _, _, err = l.FindTime(1<<40, s.offset)
 	wantErr(t, err, partitions.ErrDamaged)
 	must(t, l.Close())
+}
+
+// TestDamageInFrontOfAGap: damage is forgotten once a batch behind it lies in front of what is wanted.
+func TestDamageInFrontOfAGap(t *testing.T) {
+	q := query{from: 30, until: 52, left: 1, lost: partitions.ErrDamaged}
+	q.take(span{base: 0, next: 2}, nil)
+	q.take(span{base: 50, next: 52}, nil)
+	if q.lost != nil || len(q.batches) != 1 {
+		t.Fatalf("%+v", q)
+	}
+	q = query{from: 30, until: 52, left: 1, lost: partitions.ErrDamaged}
+	q.take(span{base: 50, next: 52}, nil)
+	if q.lost == nil || len(q.batches) != 0 {
+		t.Fatalf("%+v", q)
+	}
 }
