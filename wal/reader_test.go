@@ -206,7 +206,7 @@ func TestOldSegmentDamaged(t *testing.T) {
 	for name, spoil := range map[string]func([]byte) []byte{
 		"flipped":   func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
 		"cut":       func(b []byte) []byte { return b[:len(b)/2] },
-		"end gone":  func(b []byte) []byte { return b[:3*len(b)/6] }, // of six or more entries of one size
+		"end gone":  func(b []byte) []byte { return b[:3*len(b)/6] },           // of six or more entries of one size
 		"border":    func(b []byte) []byte { b[len(b)*43/100] ^= 1; return b }, // the next entry is not within one read
 		"first":     func(b []byte) []byte { b[3] ^= 1; return b },
 		"last byte": func(b []byte) []byte { b[len(b)-1] ^= 1; return b },
