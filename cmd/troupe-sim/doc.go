@@ -1,0 +1,9 @@
+// Command troupe-sim breaks a simulated broker on purpose and checks that it keeps its promises. The same seed gives the same
+// run, to the last event, on any machine: see package simulation.
+//
+//	troupe-sim --seed 7 --trace          one run, every event printed
+//	troupe-sim --seeds 500               seeds 0 to 499
+//	troupe-sim --seed 7 --check-determinism
+//
+// It exits with 1 when a promise was broken, and prints the command that replays the run.
+package main
