@@ -20,6 +20,8 @@ var refusals = []struct {
 	{partitions.ErrNotLeader, protocol.CodeNotLeader},
 	{partitions.ErrNotReady, protocol.CodeNotReady},
 	{partitions.ErrThrottled, protocol.CodeThrottled},
+	// Before the range: a damaged log that holds less than it did must not make a client begin elsewhere.
+	{partitions.ErrDamaged, protocol.CodeDamaged},
 	{partitions.ErrOffsetOutOfRange, protocol.CodeOffsetOutOfRange},
 	{partitions.ErrOffsetMismatch, protocol.CodeOffsetMismatch},
 	{partitions.ErrDuplicate, protocol.CodeDuplicate},
@@ -28,7 +30,6 @@ var refusals = []struct {
 	{partitions.ErrFencedProducer, protocol.CodeFencedProducer},
 	{partitions.ErrInvalidBatch, protocol.CodeInvalidBatch},
 	{partitions.ErrBatchTooLarge, protocol.CodeBatchTooLarge},
-	{partitions.ErrDamaged, protocol.CodeDamaged},
 	{partitions.ErrUnavailable, protocol.CodeUnavailable},
 	{partitions.ErrDiskFull, protocol.CodeDiskFull},
 	{partitions.ErrUnknownTopic, protocol.CodeUnknownTopic},
