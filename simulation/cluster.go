@@ -168,9 +168,7 @@ func (c *Cluster) crash(why string) {
 
 // afterStep looks at what a step may have left behind.
 func (c *Cluster) afterStep() {
-	if c.world.trace.raised != "" {
-		c.world.violate(violation("panic", "the broker raised: %s", c.world.trace.raised))
-	}
+	c.world.violate(c.world.trace.raised)
 	if c.device.dead && !c.life.over {
 		c.crash("inside a storage step")
 	}

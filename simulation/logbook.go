@@ -16,15 +16,19 @@ func (logbook) Enabled(context.Context, slog.Level) bool { return true }
 // Handle adds a record to the trace.
 func (l logbook) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
+	var reason any = r.Message
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key != "stack" || r.Message == "panic" && l.trace.out != nil {
+			if a.Key == "reason" {
+				reason = a.Value.Any()
+			}
 			b.WriteString("  " + a.Key + "=" + a.Value.String())
 		}
 		return true
 	})
 	l.trace.event("log", strings.ToLower(r.Level.String()), "%s%s", r.Message, b.String())
 	if r.Message == "panic" || strings.HasPrefix(r.Message, "an actor failed") {
-		l.trace.raised = r.Message + b.String()
+		l.trace.raised = raised(reason)
 	}
 	return nil
 }

@@ -1,33 +1,118 @@
 package simulation
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
-func TestOne(t *testing.T) {
-	from, _ := strconv.Atoi(os.Getenv("SEED"))
-	n, _ := strconv.Atoi(os.Getenv("SEEDS"))
-	var f Faults
-	var m Marks
-	bad := 0
-	for i := from; i < from+max(n, 1); i++ {
-		c := Config{Seed: uint64(i)}
-		if os.Getenv("TRACE") != "" {
-			c.Trace = os.Stdout
-		}
-		t0 := time.Now()
-		r := Run(c)
-		f.Add(r.Faults)
-		m.Add(r.Marks)
-		t.Logf("seed %d %v sim %v steps %d sends %d acked %d unknown %d polls %d hash %s  %v", i, time.Since(t0), r.Simulated, r.Steps, r.Sends, r.Acked, r.Unknown, r.Polls, r.Hash, r.Violation)
+// seeds is how many seeds the short simulation runs; `make sim` runs 500.
+func seeds() uint64 {
+	if testing.Short() {
+		return 5
+	}
+	return 30
+}
+
+func TestEveryPromiseIsKept(t *testing.T) {
+	var set Set
+	for seed := range seeds() {
+		r := Run(Config{Seed: seed})
+		set.Add(r)
 		if r.Violation != nil {
-			bad++
+			t.Errorf("seed %d: %v\nreplay: %s", seed, r.Violation, r.Replay())
 		}
 	}
-	t.Log(f)
-	t.Log(m)
-	t.Log("bad", bad)
+	t.Logf("faults: %v", set.Faults)
+	t.Logf("marks:  %v", set.Marks)
+	if set.Acked == 0 || set.Faults[FaultCrash] == 0 || set.Marks[MarkReplay] == 0 {
+		t.Error("nothing happened")
+	}
+}
+
+// childSeed makes the test binary run one seed and print its hash, for TestSameSeedSameHash.
+const childSeed = "TROUPE_SIMULATION_SEED"
+
+func TestMain(m *testing.M) {
+	if s := os.Getenv(childSeed); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(Run(Config{Seed: seed, Length: 5 * time.Second}).Hash)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func TestSameSeedSameHash(t *testing.T) {
+	hashes := map[string]bool{}
+	for seed := range uint64(4) {
+		first := Run(Config{Seed: seed, Length: 5 * time.Second}).Hash
+		if again := Run(Config{Seed: seed, Length: 5 * time.Second}).Hash; again != first {
+			t.Errorf("seed %d: hash %s, then %s", seed, first, again)
+		}
+		for _, threads := range []string{"1", "2"} {
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), "GOMAXPROCS="+threads, childSeed+"="+strconv.FormatUint(seed, 10))
+			out, err := child.Output()
+			must(t, err)
+			if got := strings.TrimSpace(string(out)); got != first {
+				t.Errorf("seed %d: hash %s here, %s in another process with GOMAXPROCS=%s", seed, first, got, threads)
+			}
+		}
+		hashes[first] = true
+	}
+	if len(hashes) != 4 {
+		t.Errorf("4 seeds gave %d hashes", len(hashes))
+	}
+}
+
+func TestTraceChangesNothing(t *testing.T) {
+	var out strings.Builder
+	traced := Run(Config{Seed: 1, Length: 3 * time.Second, Trace: &out})
+	silent := Run(Config{Seed: 1, Length: 3 * time.Second})
+	if traced.Hash != silent.Hash {
+		t.Errorf("hash %s with a trace, %s without", traced.Hash, silent.Hash)
+	}
+	for _, want := range []string{"broker       start", "broker       ready", "acknowledged", "catalog      topic", "disk "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the trace does not say %q", want)
+		}
+	}
+}
+
+func TestSetDemandsEveryFault(t *testing.T) {
+	var s Set
+	whole := &Report{}
+	for i := range whole.Faults {
+		whole.Faults[i] = 1
+	}
+	for i := range whole.Marks {
+		whole.Marks[i] = 1
+	}
+	lacking := &Report{Marks: whole.Marks, Faults: whole.Faults}
+	lacking.Faults[FaultTornPage] = 0
+	for range enough - 1 {
+		s.Add(lacking)
+	}
+	if err := s.Err(); err != nil {
+		t.Errorf("%d runs are too few to complain: %v", s.Runs, err)
+	}
+	s.Add(lacking)
+	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "torn-page") {
+		t.Errorf("a fault that never happened is told as %v", err)
+	}
+	s.Add(whole)
+	if err := s.Err(); err != nil {
+		t.Errorf("a whole set: %v", err)
+	}
+	s.Add(&Report{Seed: 9, Violation: &Violation{"lost-write", "it is gone"}})
+	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "--seed 9") {
+		t.Errorf("a broken promise is told as %v", err)
+	}
 }

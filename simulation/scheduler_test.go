@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func (c chatter) Receive(context actor.Context) {
 func chat(seed uint64) (uint64, []int) {
 	trace := NewTrace(nil)
 	s, life := NewScheduler(Streams{seed}.Named("scheduler"), trace), &Life{}
-	system := actor.NewActorSystem()
+	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 	var pids [2]*actor.PID
 	var log []int
 	for i := range pids {

@@ -1,9 +1,12 @@
 package simulation
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"troupe/partitions"
 )
 
 // Trace is the memory of a run: a running hash over every event, and, when someone listens, a line for each event worth
@@ -13,7 +16,7 @@ type Trace struct {
 	steps  uint64
 	out    io.Writer // nil: nobody listens
 	now    func() time.Duration
-	raised string // what an actor panicked with; empty when none did
+	raised *Violation // what an actor panicked with, or a completion; nil when none did
 }
 
 // The hash is 64-bit FNV-1a: not cryptographic, and cheap enough for every event.
@@ -63,5 +66,14 @@ func (t *Trace) event(who, what, format string, arguments ...any) {
 // panicked notes that an actor raised something. Nothing that is simulated makes an actor panic, so this ends the run.
 func (t *Trace) panicked(reason any) {
 	t.event("actor", "panic", "%v", reason)
-	t.raised = fmt.Sprint(reason)
+	t.raised = raised(reason)
+}
+
+// raised names a panic: by the invariant that production code found broken, if that is what it was.
+func raised(reason any) *Violation {
+	var broken *partitions.InvariantError
+	if err, ok := reason.(error); ok && errors.As(err, &broken) {
+		return violation("replica: "+broken.Invariant, "got %v, want %v", broken.Got, broken.Want)
+	}
+	return violation("panic", "%v", reason)
 }

@@ -309,9 +309,14 @@ func (t *Twin) SaveCheckpoint(c *partitions.Checkpoint) error {
 
 // Size implements partitions.Log.
 func (t *Twin) Size() partitions.LogSize {
-	size := partitions.LogSize{Segments: len(t.segments)}
+	size := partitions.LogSize{Segments: len(t.segments), Bytes: wal.HardStateBytes}
 	for _, s := range t.segments {
 		size.Bytes += s.size
+	}
+	for _, index := range t.checkpoints {
+		if b, err := t.device.volume.ReadFile(t.file(checkpointFile(index))); err == nil {
+			size.Bytes += int64(len(b))
+		}
 	}
 	return size
 }

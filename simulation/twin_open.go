@@ -86,7 +86,7 @@ func (t *Twin) open(known doubt, doubted bool) error {
 	if err := t.repair(segments[surveyed:], verdict, known.poisoned); err != nil {
 		return err
 	}
-	return t.begin(slot, newest, !doubted && verdict.Torn == 0)
+	return t.begin(slot, newest, keptPlace(b, slot, doubted || verdict.Torn > 0))
 }
 
 // list removes what is unfinished and returns the segments and the newest checkpoint that verifies.
@@ -225,7 +225,7 @@ func (t *Twin) rewrite(v wal.Verdict) error {
 }
 
 // begin fills in what was recovered and gets ready to append.
-func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, clean bool) error {
+func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, kept int) error {
 	state := slot.HardState
 	term := newest.Term
 	if n := len(t.recovered.Terms); n > 0 {
@@ -237,8 +237,8 @@ func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, clean bool) e
 	last := t.recovered.Last
 	state.Commit = min(last, max(state.Commit, newest.Index))
 	t.state, t.durable, t.recovered.HardState = state, last, state
-	if clean && slot.HardState == state && slot.Durable == last {
-		t.slots = twinSlots{kept: slot, noted: slot}
+	if kept >= 0 && slot.HardState == state && slot.Durable == last {
+		t.slots = twinSlots{kept: slot, noted: slot, place: kept}
 		return t.device.syncDirectory(t.directory)
 	}
 	s := t.slot()
@@ -246,4 +246,22 @@ func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, clean bool) e
 	// In a new file: a failed sync in an earlier life may have left pages of the old one marked clean.
 	t.slots = twinSlots{kept: s, noted: s}
 	return t.device.replace(t.file(hardStateFile), wal.NewSlots(s))
+}
+
+// keptPlace tells in which of its two places the slot that stands is certainly durable: that is so where the newest write, in
+// the scratch slot, repeats it. -1 when in none, or when something is to be mended anyway.
+func keptPlace(b []byte, stands wal.Slot, mend bool) int {
+	at := func(place int) (wal.Slot, error) { return wal.ParseSlots(b[place*slotBlock : (place+1)*slotBlock]) }
+	if scratch, err := at(scratchPlace); mend || err != nil || scratch.Sequence != stands.Sequence {
+		return -1
+	}
+	kept := -1
+	for place := range scratchPlace {
+		s, err := at(place)
+		s.Sequence = stands.Sequence
+		if err == nil && s == stands {
+			kept = place
+		}
+	}
+	return kept
 }

@@ -30,11 +30,13 @@ func twinWorld(seed uint64, segmentBytes int) *World {
 // boot begins a life of the disk.
 func (w *World) boot(t *testing.T, random *rand.Rand, crash, fail int) *Disk {
 	t.Helper()
+	var crashNow, failNow int
 	d, err := openDisk(w, &Device{
 		volume: w.volume, random: random, faults: &w.faults, trace: w.trace,
-		crash: func() int { return crash }, fail: func() int { return fail },
+		crash: func() int { return crashNow }, fail: func() int { return failNow },
 	})
 	must(t, err)
+	crashNow, failNow = crash, fail
 	return d
 }
 
@@ -172,7 +174,7 @@ func sameEntries(t *testing.T, want, got []partitions.Entry) {
 func TestTwinKeepsWhatWasSynced(t *testing.T) {
 	var faults Faults
 	var marks Marks
-	for seed := range uint64(150) {
+	for seed := range 2 * seeds() {
 		random := Streams{seed}.Named("test")
 		w := twinWorld(seed, 1<<between(random, 11, 15))
 		c, state := birth()

@@ -18,6 +18,7 @@ type flags struct {
 	length           time.Duration
 	trace            bool
 	checkDeterminism bool
+	failFast         bool
 	json             bool
 }
 
@@ -49,6 +50,7 @@ func command() *cobra.Command {
 	c.Flags().DurationVar(&f.length, "length", simulation.DefaultLength, "virtual time under load and faults, per seed")
 	c.Flags().BoolVar(&f.trace, "trace", false, "print every event worth seeing")
 	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice and compare the hashes")
+	c.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first seed that breaks a promise")
 	c.Flags().BoolVar(&f.json, "json", false, "print reports as JSON, one a line")
 	return c
 }
@@ -91,6 +93,9 @@ func (f *flags) many(p printer) error {
 		}
 		set.Add(r)
 		p.progress(r, &set, time.Since(begun), i == f.seeds-1)
+		if f.failFast && r.Violation != nil {
+			break
+		}
 	}
 	p.set(&set, time.Since(begun))
 	return set.Err()

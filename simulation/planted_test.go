@@ -1,0 +1,109 @@
+package simulation
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// change is a piece of a source file that a planted bug replaces. The piece must occur exactly once.
+type change struct{ file, from, to string }
+
+// The bugs: each takes away something that the promises rest on, and must be found by one of the named invariants within 20
+// seeds. They exist only in an overlay, never in a file of the repository.
+var planted = []struct {
+	name    string
+	changes []change
+	found   []string
+}{
+	{
+		name:    "acknowledge before fsync",
+		changes: []change{{"actors/storage.go", "err = log.Sync()", "err = nil"}},
+		found:   []string{"ack-before-durable"},
+	},
+	{
+		name: "believe the torn tail",
+		changes: []change{{"wal/repair.go", "v.Torn = int64(len(segments[v.Segment].Bytes) - v.At)",
+			"v.Segment = len(segments) - 1; v.At = len(segments[v.Segment].Bytes)"}},
+		found: []string{"false-damage"},
+	},
+	{
+		name:    "no check of sequences",
+		changes: []change{{"partitions/append.go", "v, err := r.producer(h.Producer).judge(h)", "v, err := verdict{}, error(nil)"}},
+		found:   []string{"replica: a producer's sequences follow one another"},
+	},
+	{
+		name: "no check of sequences, seen only by clients",
+		changes: []change{
+			{"partitions/append.go", "v, err := r.producer(h.Producer).judge(h)", "v, err := verdict{}, error(nil)"},
+			{"simulation/cluster.go", "Check: true", "Check: false"},
+		},
+		found: []string{"duplicate"},
+	},
+	{
+		name: "an unknown outcome told as not done",
+		changes: []change{{"gateway/refusal.go", "{partitions.ErrOutcomeUnknown, protocol.CodeOutcomeUnknown},",
+			"{partitions.ErrOutcomeUnknown, protocol.CodeNotReady},"}},
+		found: []string{"aborted-read"},
+	},
+}
+
+func TestPlantedBugsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the simulator once for each bug")
+	}
+	for _, bug := range planted {
+		t.Run(bug.name, func(t *testing.T) {
+			binary := plant(t, bug.changes)
+			out, err := exec.Command(binary, "--seeds", "20", "--fail-fast", "--json").Output()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+				t.Fatalf("20 seeds with the bug end with %v", err)
+			}
+			lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+			var last Report
+			must(t, json.Unmarshal(lines[len(lines)-1], &last))
+			if last.Violation == nil || !slices.Contains(bug.found, last.Violation.Invariant) {
+				t.Fatalf("found by %v, want one of %q", last.Violation, bug.found)
+			}
+			t.Logf("seed %d: %v", last.Seed, last.Violation)
+		})
+	}
+}
+
+// plant builds the simulator with changed sources.
+func plant(t *testing.T, changes []change) string {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	must(t, err)
+	directory := t.TempDir()
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for _, c := range changes {
+		path := filepath.Join(root, filepath.FromSlash(c.file))
+		source, err := os.ReadFile(path)
+		must(t, err)
+		if n := strings.Count(string(source), c.from); n != 1 {
+			t.Fatalf("%s contains %q %d times: the planted bug must follow the code", c.file, c.from, n)
+		}
+		changed := filepath.Join(directory, strings.ReplaceAll(c.file, "/", "_"))
+		must(t, os.WriteFile(changed, []byte(strings.Replace(string(source), c.from, c.to, 1)), 0o600))
+		overlay.Replace[path] = changed
+	}
+	b, err := json.Marshal(overlay)
+	must(t, err)
+	list := filepath.Join(directory, "overlay.json")
+	must(t, os.WriteFile(list, b, 0o600))
+	binary := filepath.Join(directory, "troupe-sim")
+	build := exec.Command("go", "build", "-overlay", list, "-o", binary, "./cmd/troupe-sim")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build with the bug: %v\n%s", err, out)
+	}
+	return binary
+}
