@@ -65,7 +65,8 @@ var house = []room{
 		banned: []string{"net"}, clockless: true, sequential: true},
 	{folder: "simulation/real", rooms: append([]string{"simulation"}, everyRoom...)},
 	{folder: "cmd/troupe", rooms: everyRoom,
-		doors: []string{"github.com/spf13/cobra", "github.com/dustin/go-humanize", "golang.org/x/term"}},
+		doors: []string{"github.com/spf13/cobra", "github.com/dustin/go-humanize", "golang.org/x/term",
+			"github.com/HdrHistogram/hdrhistogram-go"}},
 	{folder: "cmd/troupe-sim", rooms: append([]string{"simulation"}, everyRoom...), doors: []string{"github.com/spf13/cobra"}},
 	{folder: "cmd/architecture", banned: []string{"net"}},
 }
