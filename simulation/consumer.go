@@ -12,11 +12,12 @@ import (
 
 // Consumer is a simulated client that reads: from the start, then at the tail, and now and then from somewhere else again.
 type Consumer struct {
-	world     *World
-	client    *Client
-	random    *rand.Rand
-	number    int
-	positions []*position
+	world        *World
+	client       *Client
+	random       *rand.Rand
+	number       int
+	positions    []*position
+	decompressor batch.Decompressor
 	// once makes it read every partition from its start to a given end, and then stop.
 	once bool
 }
@@ -117,7 +118,7 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 		Offset: from, LogStart: answer.LogStart, HighWatermark: answer.HighWatermark,
 	}
 	for _, b := range answer.Batches {
-		records, err := batch.Decode(nil, b, 1<<20)
+		records, err := c.decompressor.Decode(nil, b, 1<<20)
 		if err != nil {
 			w.violate(violation("damage-served", "%s was served a batch of %s/%d that does not verify: %v",
 				c.client.name, p.topic.Name, p.number, err))

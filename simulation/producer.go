@@ -29,7 +29,10 @@ const (
 	producingKinds
 )
 
-var producingNames = [...]string{"idempotent", "once", "repeats", "leader", "quiet"}
+var producingNames = [producingKinds]string{
+	producingIdempotent: "idempotent", producingOnce: "once", producingRepeats: "repeats", producingLeader: "leader",
+	producingQuiet: "quiet",
+}
 
 // String returns the kind's name.
 func (p producing) String() string { return producingNames[p] }
@@ -42,14 +45,16 @@ const remembered = 8
 
 // Producer is a simulated client that writes.
 type Producer struct {
-	world   *World
-	client  *Client
-	kind    producing
-	random  *rand.Rand
-	number  int
-	id      id.Producer // 0: none yet, or not idempotent
-	epoch   int16
-	streams []*stream
+	world      *World
+	client     *Client
+	kind       producing
+	random     *rand.Rand
+	codec      batch.Codec
+	compressor batch.Compressor
+	number     int
+	id         id.Producer // 0: none yet, or not idempotent
+	epoch      int16
+	streams    []*stream
 }
 
 // stream is what a producer sends to one partition.
@@ -75,6 +80,9 @@ type sending struct {
 func newProducer(w *World, number int, kind producing) *Producer {
 	p := &Producer{world: w, kind: kind, number: number, random: w.streams.Named("producer " + kind.String() + string(rune('a'+number)))}
 	p.client = w.newClient("producer-" + string(rune('a'+number)))
+	if chance(p.random, 30) {
+		p.codec = batch.Codec(p.random.IntN(int(batch.Zstd) + 1))
+	}
 	return p
 }
 
@@ -145,7 +153,8 @@ func (s *stream) send() {
 		Client: p.number, Partition: id.Partition{Topic: s.topic.ID, Number: s.number}, Invoked: w.scheduler.Now(), Base: -1,
 		Quiet: p.kind == producingQuiet, Repeats: p.kind == producingRepeats, Producer: p.id, Sequence: s.next,
 	}}
-	builder := batch.NewBuilder(batch.Codec(0))
+	builder := batch.NewBuilder(p.codec)
+	builder.ShareCompressor(&p.compressor)
 	size := 1 << p.random.IntN(p.world.options.ValueBits+1)
 	for range 1 + p.random.IntN(8) {
 		v := w.newValue()
@@ -173,7 +182,7 @@ func (s *stream) send() {
 func (s *stream) transmit(b *sending) {
 	b.flying = true
 	b.Tries++
-	if b.Tries > 1 {
+	if b.maybe {
 		s.producer.world.faults.count(FaultRetry)
 	}
 	s.call(b, func(answer *protocol.ProducedPartition, err error) {
