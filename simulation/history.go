@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"encoding/binary"
 	"time"
 
 	"troupe/partitions/id"
@@ -71,4 +72,26 @@ type List struct {
 	Invoked   time.Duration
 	Completed time.Duration
 	Latest    id.Offset
+}
+
+// encode makes a record's value: the number, and as much filling as wanted.
+func (v Value) encode(filling int) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+filling), uint64(v))
+	for i := range filling {
+		b = append(b, byte(int(v)+i))
+	}
+	return b
+}
+
+func decodeValue(b []byte) (Value, bool) {
+	if len(b) < 8 {
+		return 0, false
+	}
+	v := Value(binary.BigEndian.Uint64(b))
+	for i, c := range b[8:] {
+		if c != byte(int(v)+i) {
+			return 0, false
+		}
+	}
+	return v, true
 }

@@ -97,7 +97,8 @@ func (w *World) live(length time.Duration) {
 	w.trace.event("run", "read", "everything, from the start")
 	reader := newConsumer(w, len(w.consumers))
 	reader.ReadAll()
-	if !w.reach("read", reader.settled) {
+	admin.Check()
+	if !w.reach("read", func() bool { return admin.checked && reader.settled() }) {
 		return
 	}
 	w.violate(NewOracle(&w.history, w.deleted).Judge(true))

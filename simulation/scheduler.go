@@ -132,47 +132,6 @@ func (c Clock) Now() id.Timestamp { return epoch + id.Timestamp(c.scheduler.now/
 // After calls f once, at d from now or a little later, unless the life is over by then.
 func (c Clock) After(d time.Duration, f func()) (cancel func()) { return c.scheduler.At(c.life, d, f) }
 
-// Pool runs a life's blocking work as later steps. It is an actors.Pool: jobs start in the order of Run, and at most width
-// of them are under way, in whatever order they end.
-type Pool struct {
-	scheduler *Scheduler
-	life      *Life
-	random    *rand.Rand
-	width     int
-	slowest   time.Duration
-	faults    *Faults
-	busy      int
-	queue     []func()
-}
-
-// Run queues a job.
-func (p *Pool) Run(job func()) {
-	p.queue = append(p.queue, job)
-	p.start()
-}
-
-func (p *Pool) start() {
-	for p.busy < p.width && len(p.queue) > 0 {
-		job := p.queue[0]
-		p.queue = p.queue[1:]
-		p.busy++
-		p.scheduler.At(p.life, p.delay(), func() {
-			p.busy--
-			job()
-			p.start()
-		})
-	}
-}
-
-// delay draws how long a job takes: mostly little, at times as long as a disk that struggles.
-func (p *Pool) delay() time.Duration {
-	if chance(p.random, 95) {
-		return time.Duration(p.random.Int64N(int64(time.Millisecond)))
-	}
-	p.faults.count(FaultSlowDisk)
-	return time.Duration(p.random.Int64N(int64(p.slowest)))
-}
-
 // timers is a heap: earliest first, then in the order they were made.
 type timers []*timer
 
@@ -192,5 +151,5 @@ func (t *timers) Pop() any {
 	return x
 }
 
-// String shows a moment of the simulation as seconds.
+// moment shows a time of the simulation as seconds.
 func moment(d time.Duration) string { return fmt.Sprintf("%12.6f", d.Seconds()) }

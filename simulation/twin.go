@@ -53,17 +53,6 @@ type twinEntry struct {
 	batch      bool
 }
 
-// twinSlots mirrors what wal keeps of a hard state file.
-type twinSlots struct {
-	kept, noted wal.Slot
-	place       int
-}
-
-const (
-	slotBlock    = wal.HardStateBytes / 3
-	scratchPlace = 2
-)
-
 // Recovered tells what Open found.
 func (t *Twin) Recovered() partitions.Recovered { return t.recovered }
 
@@ -212,34 +201,6 @@ func (t *Twin) Sync() error {
 
 func (t *Twin) slot() wal.Slot {
 	return wal.Slot{Replica: t.owner, HardState: t.state, Durable: t.durable}
-}
-
-// keep makes a slot durable: in the one that is neither the newest durable one nor the scratch slot, and then in the latter.
-func (t *Twin) keep(s wal.Slot) error {
-	place := 1 - t.slots.place
-	s.Sequence = t.slots.noted.Sequence + 1
-	if err := t.writeSlot(s, place); err != nil {
-		return err
-	}
-	if err := t.device.sync(t.file(hardStateFile)); err != nil {
-		return err
-	}
-	t.slots.kept, t.slots.place = s, place
-	return t.scratch(s)
-}
-
-// scratch writes the scratch slot, and does not wait for the disk.
-func (t *Twin) scratch(s wal.Slot) error {
-	s.Sequence = t.slots.noted.Sequence + 1
-	if err := t.writeSlot(s, scratchPlace); err != nil {
-		return err
-	}
-	t.slots.noted = s
-	return nil
-}
-
-func (t *Twin) writeSlot(s wal.Slot, place int) error {
-	return t.device.write(t.file(hardStateFile), int64(place*slotBlock), s.AppendTo(nil))
 }
 
 // cut removes the entries from index on: the durable index is lowered first, then later segments go, newest first.

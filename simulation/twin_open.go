@@ -247,21 +247,3 @@ func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, kept int) err
 	t.slots = twinSlots{kept: s, noted: s}
 	return t.device.replace(t.file(hardStateFile), wal.NewSlots(s))
 }
-
-// keptPlace tells in which of its two places the slot that stands is certainly durable: that is so where the newest write, in
-// the scratch slot, repeats it. -1 when in none, or when something is to be mended anyway.
-func keptPlace(b []byte, stands wal.Slot, mend bool) int {
-	at := func(place int) (wal.Slot, error) { return wal.ParseSlots(b[place*slotBlock : (place+1)*slotBlock]) }
-	if scratch, err := at(scratchPlace); mend || err != nil || scratch.Sequence != stands.Sequence {
-		return -1
-	}
-	kept := -1
-	for place := range scratchPlace {
-		s, err := at(place)
-		s.Sequence = stands.Sequence
-		if err == nil && s == stands {
-			kept = place
-		}
-	}
-	return kept
-}
