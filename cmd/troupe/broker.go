@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"net"
+	"time"
 
 	"troupe/gateway/client"
 )
+
+// patience is how long a command goes on asking a broker that cannot answer yet: less than a service would.
+const patience = 10 * time.Second
 
 // with calls use with a client of the broker that the command line names.
 //
@@ -15,7 +19,10 @@ func (s *session) with(ctx context.Context, use func(*client.Client) error, opti
 	if _, _, err := net.SplitHostPort(s.broker); err != nil {
 		return usagef("--broker %q is no address; write it as HOST:PORT, such as %s", s.broker, client.DefaultBroker)
 	}
-	broker, err := client.New(append(options, client.WithBroker(s.broker), client.WithClientName("troupe "+version()))...)
+	defaults := []client.Option{
+		client.WithBroker(s.broker), client.WithClientName("troupe " + version()), client.WithRequestTimeout(patience),
+	}
+	broker, err := client.New(append(defaults, options...)...)
 	if err != nil {
 		return err
 	}

@@ -98,11 +98,17 @@ func producerOptions(flags produceFlags) ([]client.Option, error) {
 	if !ok {
 		return nil, usagef("--acks is %q; it can be quorum, leader or none", flags.acks)
 	}
-	return []client.Option{client.WithCompression(codec), client.WithAcks(chosen)}, nil
+	return []client.Option{client.WithCompression(codec), client.WithAcks(chosen), client.WithDeliveryTimeout(deliveryTime),
+		client.WithBufferBytes(bufferBytes)}, nil
 }
 
-// flushTime bounds the wait for the last answers: what the client library gives a record, and a little more.
-const flushTime = 2*time.Minute + 5*time.Second
+// What a person at a terminal has patience for: less than a service. The buffer is small, so that a slow broker slows the
+// reading of lines down before records grow too old in it.
+const (
+	deliveryTime = time.Minute
+	flushTime    = deliveryTime + 5*time.Second
+	bufferBytes  = 8 << 20
+)
 
 // production is one run of produce.
 type production struct {

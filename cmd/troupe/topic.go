@@ -199,7 +199,7 @@ func (s *session) describeTopic(topic *protocol.DescribeTopicResponse) error {
 	for _, p := range j.Partitions {
 		state := p.Role
 		if p.Problem != "" {
-			state += ": " + p.Problem
+			state += ": " + strings.TrimPrefix(p.Problem, p.Role+", ")
 		}
 		rows = append(rows, []string{strconv.Itoa(int(p.Partition)), p.Leader, strconv.FormatUint(p.Term, 10),
 			strconv.FormatInt(p.LogStart, 10), strconv.FormatInt(p.HighWatermark, 10), bytesText(p.Bytes), state})
