@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+
 	"troupe/gateway/protocol"
 	"troupe/partitions/catalog"
 	"troupe/partitions/id"
@@ -15,6 +17,17 @@ func (s *Session) createTopic(c call, r *protocol.CreateTopicRequest) {
 	if err := command.Validate(); err != nil {
 		c.refuse(s.refusal(subject(r.Topic), err))
 		return
+	}
+	// The catalog itself asks again when it applies the command, against the most that any broker may be set to.
+	if state := s.broker.Catalog(); state.Topic(command.Name) == nil {
+		err := state.Room(r.Partitions, s.limits.Topics, s.limits.Partitions)
+		if int(r.Partitions) > s.limits.TopicPartitions {
+			err = fmt.Errorf("%d partitions, allowed are 1 to %d: %w", r.Partitions, s.limits.TopicPartitions, catalog.ErrInvalidPartitions)
+		}
+		if err != nil {
+			c.refuse(s.refusal(subject(r.Topic), err))
+			return
+		}
 	}
 	for _, n := range s.broker.Cluster().Nodes {
 		if n.Alive {

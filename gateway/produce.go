@@ -60,17 +60,17 @@ func (s *Session) admit(topic *catalog.Topic, acks protocol.Acks, wanted *protoc
 	if int(wanted.Partition) >= len(topic.Partitions) {
 		return nil, fmt.Errorf("the topic has %d partitions: %w", len(topic.Partitions), partitions.ErrUnknownTopic)
 	}
-	most := min(topic.Effective().MaxBatchBytes, s.limits.BatchBytes)
+	limits := s.limits.batches(topic.Effective().MaxBatchBytes)
 	if wanted.Batch == nil {
-		return s.build(&wanted.Records, most)
+		return s.build(&wanted.Records, limits)
 	}
 	var header batch.Header
 	var err error
 	if h, parsed := batch.ParseHeader(wanted.Batch); parsed == nil && h.Codec() == batch.None {
-		header, err = batch.Validate(wanted.Batch, most, s.limits.DecompressedBytes)
+		header, err = batch.Validate(wanted.Batch, limits)
 	} else {
 		s.inflate.with(func(d *batch.Decompressor) {
-			header, err = d.Validate(wanted.Batch, most, s.limits.DecompressedBytes)
+			header, err = d.Validate(wanted.Batch, limits)
 		})
 	}
 	if err != nil {
@@ -84,11 +84,18 @@ func (s *Session) admit(topic *catalog.Topic, acks protocol.Acks, wanted *protoc
 }
 
 // build makes the batch of records that came one by one. Those without a time get the broker's.
-func (s *Session) build(records *protocol.Records, most int) ([]byte, error) {
-	now := s.broker.Now()
+func (s *Session) build(records *protocol.Records, limits batch.Limits) ([]byte, error) {
+	if records.Len() > limits.Records {
+		return nil, fmt.Errorf("%d records, at most %d are allowed in one batch: %w", records.Len(), limits.Records, batch.ErrTooLarge)
+	}
+	now, total := s.broker.Now(), 0
 	builder := batch.NewBuilder(batch.None)
 	var headers []batch.RecordHeader
 	for rec := range records.All() {
+		if total += len(rec.Headers); len(rec.Headers) > limits.RecordHeaders || total > limits.Headers {
+			return nil, fmt.Errorf("record %d of %d has %d headers, all so far %d; allowed are %d and %d: %w", builder.Count(), records.Len(),
+				len(rec.Headers), total, limits.RecordHeaders, limits.Headers, batch.ErrTooLarge)
+		}
 		headers = headers[:0]
 		for _, h := range rec.Headers {
 			headers = append(headers, batch.RecordHeader{Key: h.Name, Value: h.Value})
@@ -97,8 +104,8 @@ func (s *Session) build(records *protocol.Records, most int) ([]byte, error) {
 			rec.Timestamp = now
 		}
 		builder.Append(rec.Timestamp, rec.Key, rec.Value, headers)
-		if builder.Size() > most {
-			return nil, fmt.Errorf("the first %d of %d records make a batch above %d bytes: %w", builder.Count(), records.Len(), most,
+		if builder.Size() > limits.Bytes {
+			return nil, fmt.Errorf("the first %d of %d records make a batch above %d bytes: %w", builder.Count(), records.Len(), limits.Bytes,
 				batch.ErrTooLarge)
 		}
 	}

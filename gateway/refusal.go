@@ -47,6 +47,7 @@ var refusals = []struct {
 	{catalog.ErrInvalidName, protocol.CodeInvalidTopicName},
 	{catalog.ErrInvalidSetting, protocol.CodeInvalidSetting},
 	{catalog.ErrInvalidPartitions, protocol.CodeInvalidPartitions},
+	{catalog.ErrTooMany, protocol.CodeTooManyTopics},
 	// What only the broker itself can cause.
 	{catalog.ErrBootstrapped, protocol.CodeInternal},
 	{catalog.ErrInvalidCommand, protocol.CodeInternal},
@@ -74,6 +75,7 @@ func (s *Session) refusal(subject string, err error) *protocol.Error {
 	e := protocol.NewError(code, "%s: %v", subject, err)
 	if code == protocol.CodeThrottled {
 		e.Details.WaitMillis = int64(s.limits.ThrottleMillis)
+		e.Details.Limit = "partition"
 	}
 	var bounds *partitions.RangeError
 	if errors.As(err, &bounds) {

@@ -132,7 +132,11 @@ func (s *Session) Receive(payload []byte) (reserved int, err error) {
 
 // tooLarge answers a frame that is too long to be read, and returns err.
 func (s *Session) tooLarge(err error) error {
-	call{session: s}.refuse(protocol.NewError(protocol.CodeFrameTooLarge, "%v", err))
+	e := protocol.NewError(protocol.CodeFrameTooLarge, "%v", err)
+	if e.Details.Limit = "frame_bytes"; !s.greeted {
+		e.Details.Limit = "hello_frame_bytes"
+	}
+	call{session: s}.refuse(e)
 	return err
 }
 

@@ -289,7 +289,7 @@ func (b *fakeBroker) produce(m *protocol.ProduceRequest) protocol.ProducedPartit
 	case m.TopicID != 0 && m.TopicID != t.id:
 		return refuse(protocol.CodeTopicRecreated)
 	}
-	h, err := batch.Validate(in.Batch, 1<<20, 1<<26)
+	h, err := batch.Validate(in.Batch, batch.Limits{Bytes: 1 << 20, Decompressed: 1 << 26, Records: 1 << 20, Headers: 1 << 20, RecordHeaders: 1 << 10})
 	if err != nil {
 		return refuse(protocol.CodeInvalidBatch)
 	}

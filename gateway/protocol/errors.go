@@ -19,6 +19,7 @@ const (
 	CodeUnsupportedVersion Code = 5
 	CodeInvalidRequest     Code = 6
 	CodeInternal           Code = 7
+	CodeTimedOut           Code = 8
 
 	CodeUnknownTopic      Code = 10
 	CodeTopicRecreated    Code = 11
@@ -26,6 +27,7 @@ const (
 	CodeInvalidTopicName  Code = 13
 	CodeInvalidSetting    Code = 14
 	CodeInvalidPartitions Code = 15
+	CodeTooManyTopics     Code = 16
 
 	CodeNotLeader      Code = 20
 	CodeNotReady       Code = 21
@@ -67,7 +69,8 @@ type details uint8
 const (
 	detailsNone  details = iota
 	detailsRange         // asked, log_start, log_end
-	detailsWait          // wait_ms
+	detailsLimit         // limit
+	detailsWait          // limit, wait_ms
 )
 
 // ErrorKind is what every error of one code has in common.
@@ -83,12 +86,13 @@ type ErrorKind struct {
 // kinds is the one table of errors, in the order of their codes.
 var kinds = []ErrorKind{
 	{CodeMalformed, "MALFORMED", false, NotDone, "The frame is not what the protocol draws. The connection is closed.", detailsNone},
-	{CodeFrameTooLarge, "FRAME_TOO_LARGE", false, NotDone, "The frame is longer than the limit told in Hello (4 KiB before Hello). The connection is closed.", detailsNone},
+	{CodeFrameTooLarge, "FRAME_TOO_LARGE", false, NotDone, "The frame is longer than the limit told in Hello (4 KiB before Hello). The connection is closed.", detailsLimit},
 	{CodeHelloRequired, "HELLO_REQUIRED", false, NotDone, "The first request of a connection must be Hello. The connection is closed.", detailsNone},
 	{CodeUnknownAPI, "UNKNOWN_API", false, NotDone, "This broker has no API of that number.", detailsNone},
 	{CodeUnsupportedVersion, "UNSUPPORTED_VERSION", false, NotDone, "This broker does not speak that version of the API; Hello tells which it does.", detailsNone},
 	{CodeInvalidRequest, "INVALID_REQUEST", false, NotDone, "A key is missing, has a wrong type, or a value outside its range; the message names it.", detailsNone},
 	{CodeInternal, "INTERNAL", false, Unknown, "The broker failed in a way it has no code for; its log says more.", detailsNone},
+	{CodeTimedOut, "TIMED_OUT", false, NotDone, "The client took longer than a time told in Hello: to say Hello, to finish a frame, or to ask again. The connection is closed.", detailsLimit},
 
 	{CodeUnknownTopic, "UNKNOWN_TOPIC_OR_PARTITION", false, NotDone, "There is no such topic, or it has no such partition.", detailsNone},
 	{CodeTopicRecreated, "TOPIC_RECREATED", false, NotDone, "The topic's name now means another topic than the id in the request: it was deleted and created again.", detailsNone},
@@ -96,10 +100,11 @@ var kinds = []ErrorKind{
 	{CodeInvalidTopicName, "INVALID_TOPIC_NAME", false, NotDone, "A topic's name is 1 to 249 of a-z A-Z 0-9 . _ -, not \".\" or \"..\", and does not begin with \"__\".", detailsNone},
 	{CodeInvalidSetting, "INVALID_SETTING", false, NotDone, "The setting is unknown, not built yet, or its value is outside its range.", detailsNone},
 	{CodeInvalidPartitions, "INVALID_PARTITIONS", false, NotDone, "The number of partitions is below 1 or above the limit.", detailsNone},
+	{CodeTooManyTopics, "TOO_MANY_TOPICS", false, NotDone, "The cluster has as many topics, or partitions in all, as its limits allow.", detailsNone},
 
 	{CodeNotLeader, "NOT_LEADER", true, NotDone, "The partition has no leader that could be reached; an election may be under way.", detailsNone},
 	{CodeNotReady, "NOT_READY", true, NotDone, "The partition is opening, or its new leader is not ready to serve.", detailsNone},
-	{CodeThrottled, "THROTTLED", true, NotDone, "A named budget of the broker is used up; wait as long as the details say.", detailsWait},
+	{CodeThrottled, "THROTTLED", true, NotDone, "A named budget of the broker is used up; wait as long as the details say. On a new connection: it is closed.", detailsWait},
 	{CodeOutcomeUnknown, "OUTCOME_UNKNOWN", false, Unknown, "The request was proposed and then lost sight of. Only an idempotent producer may send it again.", detailsNone},
 	{CodeUnavailable, "UNAVAILABLE", true, NotDone, "The partition is stopped or its disk fails; an operator must look.", detailsNone},
 	{CodeDamaged, "DAMAGED", true, NotDone, "The partition's bytes on this broker do not verify; they are never served.", detailsNone},
@@ -112,7 +117,7 @@ var kinds = []ErrorKind{
 	{CodeUnknownProducer, "UNKNOWN_PRODUCER", false, NotDone, "The partition does not remember this producer, and the batch is not its first.", detailsNone},
 	{CodeFencedProducer, "FENCED_PRODUCER", false, NotDone, "A newer epoch of this producer has written.", detailsNone},
 	{CodeInvalidBatch, "INVALID_BATCH", false, NotDone, "The record batch contradicts itself or fails its checksum.", detailsNone},
-	{CodeBatchTooLarge, "BATCH_TOO_LARGE", false, NotDone, "The record batch is larger than the topic's max.message.bytes.", detailsNone},
+	{CodeBatchTooLarge, "BATCH_TOO_LARGE", false, NotDone, "The record batch is larger than the topic's max.message.bytes, or beyond one of the limits told in Hello: batch_bytes, batch_records, batch_headers, record_headers, decompressed_bytes.", detailsNone},
 }
 
 // Kinds returns the table of errors, in the order of their codes. The caller must not change it.
@@ -153,6 +158,7 @@ type Details struct {
 	LogStart   id.Offset
 	LogEnd     id.Offset // exclusive: the high watermark for a fetch, the next offset for a produce
 	WaitMillis int64     // how long to wait before the next attempt
+	Limit      string    // which limit was met, by its name in Hello; "partition": a budget of the partition
 }
 
 // NewError makes an error of a code of the table, with a message that names the thing and the next step.
@@ -204,8 +210,12 @@ func (w *writer) error(e *Error) {
 		w.putInt("asked", int64(e.Details.Asked))
 		w.putInt("log_start", int64(e.Details.LogStart))
 		w.putInt("log_end", int64(e.Details.LogEnd))
-	case detailsWait:
+	case detailsLimit:
 		w.fields(1)
+		w.putStr("limit", e.Details.Limit)
+	case detailsWait:
+		w.fields(2)
+		w.putStr("limit", e.Details.Limit)
 		w.putInt("wait_ms", e.Details.WaitMillis)
 	default:
 		w.fields(0)
@@ -232,6 +242,8 @@ func (r *reader) error() *Error {
 				e.Details.LogStart = r.offset()
 			case "log_end":
 				e.Details.LogEnd = r.offset()
+			case "limit":
+				e.Details.Limit = r.str()
 			case "wait_ms":
 				e.Details.WaitMillis = r.int(0, maxInt64)
 			default:

@@ -22,6 +22,8 @@ const (
 	HelloFrameBytes = 4 << 10
 	// DefaultFrameBytes bounds frames in both directions afterwards, unless Hello's limits say otherwise.
 	DefaultFrameBytes = 8 << 20
+	// MaxFrameBytes is the longest frame that a broker can be set to take.
+	MaxFrameBytes = 1 << 30
 )
 
 const lengthBytes = 4

@@ -25,13 +25,74 @@ type APIVersions struct {
 
 // Limits are the bounds that a client can run into. A zero means that the broker did not tell.
 type Limits struct {
-	FrameBytes       int64 // of one frame, either way, without its length
-	BatchBytes       int64 // of one record batch, whatever the topic allows
-	InflightRequests int64 // unanswered requests per connection; above it the broker stops reading
-	InflightBytes    int64 // unanswered requests' bytes, and those reserved for their responses; likewise
-	Partitions       int64 // in one Produce, Fetch or ListOffsets
-	WaitMillis       int64 // longest wait of a fetch
-	IdleMillis       int64 // a connection without a request for so long is closed
+	HelloFrameBytes       int64 // of a frame until Hello has succeeded, without its length
+	FrameBytes            int64 // of one frame afterwards, either way, without its length
+	BatchBytes            int64 // of one record batch, whatever the topic allows
+	BatchRecords          int64 // in one batch
+	BatchHeaders          int64 // in one batch, over all its records
+	RecordHeaders         int64 // of one record
+	DecompressedBytes     int64 // what one batch may decompress to
+	Decompressions        int64 // at the same time, over all connections; above it they wait
+	InflightRequests      int64 // unanswered requests per connection; above it the broker stops reading
+	InflightBytes         int64 // unanswered requests' bytes, and those reserved for their responses; likewise
+	InflightBytesInAll    int64 // over all connections; above it the broker stops reading, and fetches are throttled
+	FetchBytes            int64 // of batches in one fetch response
+	Partitions            int64 // in one Produce, Fetch or ListOffsets
+	WaitMillis            int64 // longest wait of a fetch
+	ParkedFetches         int64 // fetches per connection that wait for records; above it they are throttled
+	ParkedFetchesInAll    int64 // over all connections; likewise
+	ThrottleMillis        int64 // how long a throttled client is asked to wait
+	TopicNameBytes        int64
+	Topics                int64 // in the cluster, internal ones not counted
+	TopicPartitions       int64 // of one topic
+	ClusterPartitions     int64 // of all topics
+	Connections           int64 // open at the same time; further ones are throttled and closed
+	ConnectionsPerAddress int64 // from one IP address; likewise
+	HandshakeMillis       int64 // from the connection's beginning to Hello
+	IdleMillis            int64 // a connection without a request for so long, and none unanswered, is closed
+	FrameMillis           int64 // from the first byte of a frame to its last
+	WriteMillis           int64 // for the client to take what was written
+	LingerMillis          int64 // for the client to read the last replies before the connection is closed
+}
+
+// LimitField is one of the Limits under its name on the wire.
+type LimitField struct {
+	Name  string
+	Value *int64
+}
+
+// Fields returns every limit with its name, in the order in which Hello tells them.
+func (l *Limits) Fields() []LimitField {
+	return []LimitField{
+		{"hello_frame_bytes", &l.HelloFrameBytes},
+		{"frame_bytes", &l.FrameBytes},
+		{"batch_bytes", &l.BatchBytes},
+		{"batch_records", &l.BatchRecords},
+		{"batch_headers", &l.BatchHeaders},
+		{"record_headers", &l.RecordHeaders},
+		{"decompressed_bytes", &l.DecompressedBytes},
+		{"decompressions", &l.Decompressions},
+		{"inflight_requests", &l.InflightRequests},
+		{"inflight_bytes", &l.InflightBytes},
+		{"inflight_bytes_in_all", &l.InflightBytesInAll},
+		{"fetch_bytes", &l.FetchBytes},
+		{"partitions", &l.Partitions},
+		{"wait_ms", &l.WaitMillis},
+		{"parked_fetches", &l.ParkedFetches},
+		{"parked_fetches_in_all", &l.ParkedFetchesInAll},
+		{"throttle_ms", &l.ThrottleMillis},
+		{"topic_name_bytes", &l.TopicNameBytes},
+		{"topics", &l.Topics},
+		{"topic_partitions", &l.TopicPartitions},
+		{"cluster_partitions", &l.ClusterPartitions},
+		{"connections", &l.Connections},
+		{"connections_per_address", &l.ConnectionsPerAddress},
+		{"handshake_ms", &l.HandshakeMillis},
+		{"idle_ms", &l.IdleMillis},
+		{"frame_ms", &l.FrameMillis},
+		{"write_ms", &l.WriteMillis},
+		{"linger_ms", &l.LingerMillis},
+	}
 }
 
 // API returns APIHello.
@@ -115,37 +176,23 @@ func (a *APIVersions) decode(r *reader) {
 }
 
 func (l *Limits) encode(w *writer) {
-	w.fields(7)
-	w.putInt("frame_bytes", l.FrameBytes)
-	w.putInt("batch_bytes", l.BatchBytes)
-	w.putInt("inflight_requests", l.InflightRequests)
-	w.putInt("inflight_bytes", l.InflightBytes)
-	w.putInt("partitions", l.Partitions)
-	w.putInt("wait_ms", l.WaitMillis)
-	w.putInt("idle_ms", l.IdleMillis)
+	fields := l.Fields()
+	w.fields(len(fields))
+	for _, f := range fields {
+		w.putInt(f.Name, *f.Value)
+	}
 }
 
 func (l *Limits) decode(r *reader) {
 	*l = Limits{}
+	fields := l.Fields()
 	r.fields(func(key string) bool {
-		switch key {
-		case "frame_bytes":
-			l.FrameBytes = r.int(0, maxInt64)
-		case "batch_bytes":
-			l.BatchBytes = r.int(0, maxInt64)
-		case "inflight_requests":
-			l.InflightRequests = r.int(0, maxInt64)
-		case "inflight_bytes":
-			l.InflightBytes = r.int(0, maxInt64)
-		case "partitions":
-			l.Partitions = r.int(0, maxInt64)
-		case "wait_ms":
-			l.WaitMillis = r.int(0, maxInt64)
-		case "idle_ms":
-			l.IdleMillis = r.int(0, maxInt64)
-		default:
-			return false
+		for _, f := range fields {
+			if f.Name == key {
+				*f.Value = r.int(0, maxInt64)
+				return true
+			}
 		}
-		return true
+		return false
 	})
 }

@@ -26,6 +26,13 @@ func sampleRange() *Error {
 	return e
 }
 
+func sampleLimits() (l Limits) {
+	for i, f := range l.Fields() {
+		*f.Value = int64(i + 1)
+	}
+	return l
+}
+
 func samples() []sample {
 	const node, other, cluster = id.Node(0x1122334455667788), id.Node(0x99), id.Cluster(0xcafe)
 	large := bytes.Repeat([]byte("batch"), 2000) // long enough to be referred to, not copied
@@ -33,7 +40,7 @@ func samples() []sample {
 		{"HelloRequest", &HelloRequest{Client: "troupe-go 1"}},
 		{"HelloResponse", &HelloResponse{Cluster: cluster, Node: node, Version: "1.0",
 			APIs:   []APIVersions{{API: APIProduce, Name: "Produce", Min: 1, Max: 1}},
-			Limits: Limits{FrameBytes: 1, BatchBytes: 2, InflightRequests: 3, InflightBytes: 4, Partitions: 5, WaitMillis: 6, IdleMillis: 7}}},
+			Limits: sampleLimits()}},
 		{"PingRequest", &PingRequest{}},
 		{"PingResponse", &PingResponse{Now: 1700000000000}},
 		{"MetadataRequest", &MetadataRequest{Topics: []string{"orders", "events"}}},

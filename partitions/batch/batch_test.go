@@ -52,7 +52,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, c := range codecs {
 		t.Run(c.String(), func(t *testing.T) {
 			b := build(t, c, want)
-			h, err := Validate(b, 1<<20, 1<<20)
+			h, err := Validate(b, within(1<<20, 1<<20))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,7 +74,7 @@ func TestRoundTrip(t *testing.T) {
 func TestStampLeavesTheChecksumAlone(t *testing.T) {
 	b := build(t, Zstd, samples())
 	Stamp(b, 1<<40, 9)
-	h, err := Validate(b, 1<<20, 1<<20)
+	h, err := Validate(b, within(1<<20, 1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestStampAppendTime(t *testing.T) {
 	fromClient := build(t, None, samples())
 	h, _ = ParseHeader(fromClient)
 	StampAppendTime(fromClient, h.MaxTimestamp) // so that the flag is all there is to find
-	if _, err := Validate(fromClient, 1<<20, 1<<20); !errors.Is(err, ErrMalformed) {
+	if _, err := Validate(fromClient, within(1<<20, 1<<20)); !errors.Is(err, ErrMalformed) {
 		t.Fatalf("append time from a client: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestOursReadsReferenceCodec(t *testing.T) {
 		b := k.AppendTo(nil)
 		k.CRC = int32(checksum(b))
 		b = k.AppendTo(nil)
-		if _, err := Validate(b, 1<<20, 1<<20); err != nil {
+		if _, err := Validate(b, within(1<<20, 1<<20)); err != nil {
 			t.Fatalf("%v: %v", c, err)
 		}
 		got, err := Decode(nil, b, 1<<20)
@@ -269,7 +269,7 @@ func TestBuilderCanBuildAgain(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				h, err := Validate(out, 1<<20, 1<<20)
+				h, err := Validate(out, within(1<<20, 1<<20))
 				if err != nil || h.FirstSequence != sequence || h.Records != 2 {
 					t.Fatalf("%v, round %d: %+v, %v", c, round, h, err)
 				}

@@ -36,7 +36,7 @@ func BenchmarkValidate(b *testing.B) {
 			b.SetBytes(int64(len(hundred(b, None))))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := d.Validate(in, 1<<20, 1<<20); err != nil {
+				if _, err := d.Validate(in, within(1<<20, 1<<20)); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -89,7 +89,7 @@ func BenchmarkBuild(b *testing.B) {
 
 func TestAllocations(t *testing.T) {
 	in := hundred(t, None)
-	if n := testing.AllocsPerRun(100, func() { _, _ = Validate(in, 1<<20, 1<<20) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = Validate(in, within(1<<20, 1<<20)) }); n != 0 {
 		t.Errorf("validating an uncompressed batch allocates %v times", n)
 	}
 	w, value := NewBuilder(None), bytes.Repeat([]byte("x"), 100)

@@ -48,7 +48,7 @@ func TestValidateRefuses(t *testing.T) {
 	good := build(t, None, samples())
 	// One record without anything: length 6, attributes, timestamp delta, offset delta, nil, nil, no headers.
 	one := []byte{12, 0, 0, 0, 1, 1, 0}
-	if _, err := Validate(raw(None, 1, one), 1<<20, 1<<20); err != nil {
+	if _, err := Validate(raw(None, 1, one), within(1<<20, 1<<20)); err != nil {
 		t.Fatal(err)
 	}
 	patch := func(at int, v byte) []byte { b := bytes.Clone(one); b[at] = v; return b }
@@ -100,7 +100,7 @@ func TestValidateRefuses(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Validate(c.b, 1<<20, 1<<20); !errors.Is(err, c.want) {
+			if _, err := Validate(c.b, within(1<<20, 1<<20)); !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}
 		})
@@ -115,7 +115,7 @@ func TestEveryFlippedByteIsSeen(t *testing.T) {
 		}
 		b := bytes.Clone(good)
 		b[at] ^= 0x10
-		if _, err := Validate(b, 1<<20, 1<<20); err == nil {
+		if _, err := Validate(b, within(1<<20, 1<<20)); err == nil {
 			t.Fatalf("byte %d flipped: accepted", at)
 		}
 		if _, err := Decode(nil, b, 1<<20); err == nil {
@@ -123,7 +123,7 @@ func TestEveryFlippedByteIsSeen(t *testing.T) {
 		}
 	}
 	for n := range good {
-		if _, err := Validate(good[:n], 1<<20, 1<<20); err == nil {
+		if _, err := Validate(good[:n], within(1<<20, 1<<20)); err == nil {
 			t.Fatalf("cut to %d bytes: accepted", n)
 		}
 	}
@@ -135,13 +135,13 @@ func TestLimits(t *testing.T) {
 	for _, c := range codecs {
 		b := build(t, c, rs)
 		plain := len(build(t, None, rs)) - HeaderSize
-		if _, err := Validate(b, len(b), plain); err != nil {
+		if _, err := Validate(b, within(len(b), plain)); err != nil {
 			t.Errorf("%v: at the limits: %v", c, err)
 		}
-		if _, err := Validate(b, len(b)-1, plain); !errors.Is(err, ErrTooLarge) {
+		if _, err := Validate(b, within(len(b)-1, plain)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%v: batch above its limit: %v", c, err)
 		}
-		if _, err := Validate(b, len(b), plain-1); !errors.Is(err, ErrTooLarge) {
+		if _, err := Validate(b, within(len(b), plain-1)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%v: records above their limit: %v", c, err)
 		}
 		if c != None {
@@ -163,7 +163,7 @@ func TestWindowLimit(t *testing.T) {
 		_, _ = w.Write(bytes.Repeat([]byte{0}, 8<<20))
 	}
 	_ = w.Close()
-	if _, err := Validate(raw(Zstd, 1, packed.Bytes()), 1<<20, 1<<30); !errors.Is(err, ErrTooLarge) {
+	if _, err := Validate(raw(Zstd, 1, packed.Bytes()), within(1<<20, 1<<30)); !errors.Is(err, ErrTooLarge) {
 		t.Fatal(err)
 	}
 }
@@ -173,11 +173,11 @@ func TestDecompressorIsUsedAgain(t *testing.T) {
 	var d Decompressor
 	for range 3 {
 		for _, c := range codecs[1:] {
-			if _, err := d.Validate(raw(c, 1, []byte("garbage of some length")), 1<<20, 1<<20); !errors.Is(err, ErrMalformed) {
+			if _, err := d.Validate(raw(c, 1, []byte("garbage of some length")), within(1<<20, 1<<20)); !errors.Is(err, ErrMalformed) {
 				t.Fatalf("%v: %v", c, err)
 			}
 			b := build(t, c, samples())
-			if _, err := d.Validate(b, 1<<20, 1<<20); err != nil {
+			if _, err := d.Validate(b, within(1<<20, 1<<20)); err != nil {
 				t.Fatalf("%v: %v", c, err)
 			}
 			if rs, err := d.Decode(nil, b, 1<<20); err != nil || len(rs) != 204 {
@@ -215,7 +215,7 @@ func TestDecodeThinnedBatch(t *testing.T) {
 	if err != nil || len(rs) != 1 || rs[0].Offset != 2 {
 		t.Fatalf("%v, %v", rs, err)
 	}
-	if _, err := Validate(b, 1<<20, 1<<20); !errors.Is(err, ErrMalformed) {
+	if _, err := Validate(b, within(1<<20, 1<<20)); !errors.Is(err, ErrMalformed) {
 		t.Fatalf("a client's thinned batch: %v", err)
 	}
 	empty := change(raw(None, 1, nil), func(b []byte) { put32(atLastOffsetDelta, 9)(b); put32(atRecords, 0)(b) })
@@ -253,7 +253,7 @@ func TestGolden(t *testing.T) {
 				t.Fatalf("built\n%s\ngolden\n%s", dump(got), text)
 			}
 		}
-		if _, err := Validate(want, 1<<20, 1<<20); err != nil {
+		if _, err := Validate(want, within(1<<20, 1<<20)); err != nil {
 			t.Fatalf("%v: %v", c, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -22,11 +23,15 @@ func Partition() id.Partition { return id.Partition{Topic: TopicID} }
 
 // Limits of what the catalog takes.
 const (
-	MaxPartitions     = 10_000 // of one topic
-	MaxNameBytes      = 249    // of a topic's name
-	MaxReserveAtOnce  = 1 << 20
-	firstProducer     = id.Producer(1)
-	maxSettingsInHand = 64 // settings in one command: more than there are names
+	MaxTopics     = 10_000 // that are not the broker's own
+	MaxPartitions = 10_000 // of one topic
+	// MaxPartitionsInAll bounds the partitions of all topics. What lists all of them must fit one frame of the protocol,
+	// with five replicas each.
+	MaxPartitionsInAll = 50_000
+	MaxNameBytes       = 249 // of a topic's name
+	MaxReserveAtOnce   = 1 << 20
+	firstProducer      = id.Producer(1)
+	maxSettingsInHand  = 64 // settings in one command: more than there are names
 )
 
 // State is what the whole cluster agrees on: topics, their settings and where their replicas live. A State that has been
@@ -91,6 +96,31 @@ func (s *State) Topic(name id.Topic) *Topic { return s.Topics[s.ByName[name]] }
 
 // TopicIDs returns every topic's id in ascending order: the order in which anything may be done about all of them.
 func (s *State) TopicIDs() []id.TopicID { return slices.Sorted(maps.Keys(s.Topics)) }
+
+// Count returns how many topics there are that are not the broker's own, and how many partitions these have together.
+func (s *State) Count() (topics, partitions int) {
+	for topic, t := range s.Topics { // any order: only sums
+		if topic >= FirstUserTopic {
+			topics++
+			partitions += len(t.Partitions)
+		}
+	}
+	return topics, partitions
+}
+
+// Room tells whether a topic of so many partitions may be added where topics and partitions are the most there may be:
+// ErrTooMany if not.
+func (s *State) Room(more int32, topics, partitions int) error {
+	haveTopics, havePartitions := s.Count()
+	switch {
+	case haveTopics >= topics:
+		return fmt.Errorf("there are %d topics, as many as there may be; delete some: %w", haveTopics, ErrTooMany)
+	case havePartitions+int(more) > partitions:
+		return fmt.Errorf("%d partitions more than the %d there are would be above %d; delete some topics, or create it with fewer: %w",
+			more, havePartitions, partitions, ErrTooMany)
+	}
+	return nil
+}
 
 // Effective returns what a topic's settings mean for its partitions, defaults included.
 func (t *Topic) Effective() partitions.Settings { return effective(t.Settings) }

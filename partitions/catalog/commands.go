@@ -97,6 +97,9 @@ func (c CreateTopic) apply(next *State) (Result, error) {
 	if t := next.Topic(c.Name); t != nil {
 		return Result{Topic: t}, fmt.Errorf("topic %q (%v): %w", c.Name, t.ID, ErrTopicExists)
 	}
+	if err := next.Room(c.Partitions, MaxTopics, MaxPartitionsInAll); err != nil {
+		return Result{}, fmt.Errorf("topic %q: %w", c.Name, err)
+	}
 	if len(c.Nodes) == 0 {
 		return Result{}, fmt.Errorf("topic %q: no node to place it on: %w", c.Name, ErrInvalidCommand)
 	}

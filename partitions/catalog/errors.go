@@ -14,6 +14,8 @@ var (
 	ErrInvalidSetting = errors.New("catalog: invalid setting")
 	// ErrInvalidPartitions: the number of partitions is below 1 or above the limit.
 	ErrInvalidPartitions = errors.New("catalog: invalid number of partitions")
+	// ErrTooMany: there are as many topics, or partitions in all, as there may be.
+	ErrTooMany = errors.New("catalog: too many topics or partitions")
 )
 
 // What only the broker itself can cause.
