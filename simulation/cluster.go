@@ -43,6 +43,9 @@ const (
 	simulatedCluster id.Cluster = 0xC0FFEE
 )
 
+// downAtMost is how long a broker that crashed stays down.
+const downAtMost = 1500 * time.Millisecond
+
 func newCluster(w *World) *Cluster {
 	c := &Cluster{
 		world: w, random: w.streams.Named("cluster"), pool: w.streams.Named("pool"), own: &Life{}, life: &Life{over: true},
@@ -145,7 +148,7 @@ func (c *Cluster) end() {
 		wire.Cut()
 	}
 	c.wires = nil
-	wait := time.Duration(c.random.Int64N(int64(1500 * time.Millisecond)))
+	wait := time.Duration(c.random.Int64N(int64(downAtMost)))
 	c.world.scheduler.At(c.own, wait, c.Start)
 }
 
@@ -154,7 +157,7 @@ func (c *Cluster) crash(why string) {
 	if c.life.over {
 		return
 	}
-	if c.disk != nil && c.ready {
+	if c.ready && !c.device.dead {
 		c.world.faults.count(FaultCrash)
 	}
 	if chance(c.random, 30) {
@@ -184,18 +187,22 @@ func (c *Cluster) Trouble() {
 			c.crash("at any moment")
 		}
 		if chance(c.random, 25) { // a crash loop
-			soon := 1500*time.Millisecond + time.Duration(c.random.Int64N(int64(200*time.Millisecond)))
-			c.world.scheduler.At(c.own, soon, func() {
-				if c.world.trouble {
-					c.crash("soon after it started")
-				}
-			})
+			c.crashWithin(downAtMost + 200*time.Millisecond)
 		}
 	})
 	c.again(c.world.options.CutEvery, func() {
 		if n := len(c.wires); n > 0 {
 			c.world.faults.count(FaultCutConnection)
 			c.wires[c.random.IntN(n)].Cut()
+		}
+	})
+}
+
+// crashWithin plans one more crash, soon: at best while the broker founds its cluster or recovers.
+func (c *Cluster) crashWithin(most time.Duration) {
+	c.world.scheduler.At(c.own, time.Duration(c.random.Int64N(int64(most))), func() {
+		if c.world.trouble {
+			c.crash("soon after it started")
 		}
 	})
 }

@@ -6,6 +6,11 @@
 // the same hash in any process, under any GOMAXPROCS. One simulation runs per process at a time, because raft takes its
 // randomness from a global variable that a run replaces.
 //
+// Replaced are only the clock, the order of steps, the pool, the sockets and the disk. The disk is a twin of package wal: the
+// same bytes through wal's codecs, the same decision through wal.Survey, on a volume that forgets; conformance_test.go holds
+// both to each other, bytes included. Nothing damages what was synced: so whatever is reported as damage is a false alarm.
+// That a run would notice is proven by planted_test.go, which takes the fsync, the repair and the sequence check away.
+//
 // It never reads a real clock, opens a file or a socket, or starts a goroutine.
 //
 // Start reading at run.go (what a run is), then cluster.go (what is replaced), scheduler.go (how order is drawn), disk.go

@@ -78,15 +78,23 @@ func newWorld(c Config) *World {
 // live runs all phases, as far as no promise is broken.
 func (w *World) live(length time.Duration) {
 	w.trace.event("run", "setup", "%+v", w.options)
+	if w.options.RoughBirth {
+		w.trouble = true
+		w.cluster.Trouble()
+		w.cluster.crashWithin(200 * time.Millisecond)
+	}
 	w.cluster.Start()
 	admin := w.setUp()
 	if !w.reach("setup", func() bool { return len(w.topics) == w.options.Topics }) {
 		return
 	}
 	w.trace.event("run", "load", "for %v", length)
-	w.load, w.trouble = true, true
+	w.load = true
 	w.startClients(admin)
-	w.cluster.Trouble()
+	if !w.trouble {
+		w.trouble = true
+		w.cluster.Trouble()
+	}
 	w.scheduler.Run(w.scheduler.Now()+length, w.over)
 	w.load, w.trouble = false, false
 	w.trace.event("run", "rest", "no more faults")

@@ -61,6 +61,7 @@ type Options struct {
 	CutEvery     time.Duration // mean time between two cut connections
 	DiskCrash    int           // in 10,000 storage steps: the broker dies inside
 	DiskError    int           // in 10,000 storage steps: a write or sync fails
+	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
 func drawOptions(r *rand.Rand) Options {
@@ -71,7 +72,7 @@ func drawOptions(r *rand.Rand) Options {
 		SlowDisk:   time.Duration(between(r, 5, 400)) * time.Millisecond,
 		CrashEvery: time.Duration(between(r, 1500, 6000)) * time.Millisecond,
 		CutEvery:   time.Duration(between(r, 500, 4000)) * time.Millisecond,
-		DiskCrash:  r.IntN(60), DiskError: r.IntN(40),
+		DiskCrash:  r.IntN(60), DiskError: r.IntN(40), RoughBirth: chance(r, 30),
 	}
 }
 

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"troupe/simulation"
+)
+
+func execute(t *testing.T, arguments ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	c := command()
+	c.SetOut(&out)
+	c.SetArgs(arguments)
+	if err := c.Execute(); err != nil {
+		t.Fatalf("troupe-sim %v: %v\n%s", arguments, err, out.String())
+	}
+	return out.String()
+}
+
+func TestOneSeedSaysEverything(t *testing.T) {
+	out := execute(t, "--seed", "3", "--length", "2s", "--check-determinism")
+	for _, want := range []string{"seed       3", "options", "faults", "marks", "hash", "every promise kept"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the report does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestManySeedsAsJSON(t *testing.T) {
+	lines := strings.Split(strings.TrimSpace(execute(t, "--seed", "5", "--seeds", "3", "--length", "1s", "--json")), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("3 seeds gave %d lines", len(lines))
+	}
+	for i, line := range lines {
+		var r simulation.Report
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Seed != uint64(5+i) || r.Hash == "" || r.Steps == 0 {
+			t.Errorf("line %d tells of seed %d, hash %q, %d steps", i, r.Seed, r.Hash, r.Steps)
+		}
+	}
+}
+
+func TestTracePrintsEvents(t *testing.T) {
+	if out := execute(t, "--seed", "3", "--length", "1s", "--trace"); !strings.Contains(out, "broker       ready") {
+		t.Errorf("the trace does not show the broker getting ready:\n%s", out)
+	}
+}
