@@ -21,6 +21,8 @@ type Options struct {
 	SegmentBytes int
 	// Random draws the node id when the directory is new. It is needed only then.
 	Random *rand.Rand
+	// Holder says, for people, who opens the directory: whoever finds it locked is told. Optional.
+	Holder string
 
 	system system // nil for the real one
 }
@@ -72,7 +74,7 @@ func OpenDirectory(path string, options Options) (*Directory, error) {
 		path: path, options: options,
 		open: make(map[id.Replica]bool), doubts: make(map[id.Replica]doubt),
 	}
-	if d.lock, err = lockDirectory(path); err != nil {
+	if d.lock, err = lockDirectory(path, options.Holder); err != nil {
 		return nil, err
 	}
 	if err := d.load(); err != nil {
@@ -82,20 +84,35 @@ func OpenDirectory(path string, options Options) (*Directory, error) {
 	return d, nil
 }
 
-// lockDirectory takes the lock that the operating system releases when the process ends, however it ends.
-func lockDirectory(path string) (*os.File, error) {
+// lockDirectory takes the lock that the operating system releases when the process ends, however it ends, and notes who
+// holds it.
+func lockDirectory(path, holder string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
 		return nil, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
+		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: %w: another broker runs on it; stop that one, or choose another directory", path, ErrLocked)
+			return nil, fmt.Errorf("%s: %w: another broker runs on it%s; stop that one, or choose another directory", path, ErrLocked, heldBy(f))
 		}
 		return nil, fmt.Errorf("lock of %s: %w", path, err)
 	}
+	// The note is a courtesy to people: that it cannot be written is no reason not to start.
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(holder), 0)
+	}
 	return f, nil
+}
+
+// heldBy reads what the holder of a lock said of itself.
+func heldBy(lock *os.File) string {
+	note := make([]byte, 256)
+	n, _ := lock.ReadAt(note, 0) // an error is the end of a shorter note, or as good as none
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", note[:n])
 }
 
 // load reads identity and register. The identity is written last when the directory is made, so where there is none, there

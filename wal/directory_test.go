@@ -33,10 +33,10 @@ func TestDirectoryIdentity(t *testing.T) {
 }
 
 func TestDirectoryLocked(t *testing.T) {
-	b := newBench(t, Options{})
+	b := newBench(t, Options{Holder: "process 7, serving at a place"})
 	_, err := OpenDirectory(b.path, b.options)
 	wantErr(t, err, ErrLocked)
-	if !strings.Contains(err.Error(), "another broker runs on it") {
+	if !strings.Contains(err.Error(), "another broker runs on it (process 7, serving at a place)") {
 		t.Fatalf("the message says %q", err)
 	}
 	l := b.open()

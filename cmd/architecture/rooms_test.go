@@ -64,9 +64,11 @@ var house = []room{
 		doors:  []string{protoactor + "/actor", protoactor + "/mailbox", "github.com/anishathalye/porcupine"},
 		banned: []string{"net"}, clockless: true, sequential: true},
 	{folder: "simulation/real", rooms: append([]string{"simulation"}, everyRoom...)},
-	{folder: "cmd/troupe", rooms: everyRoom,
+	{folder: "cmd/troupe", rooms: append([]string{"cmd/troupe/config"}, everyRoom...),
 		doors: []string{"github.com/spf13/cobra", "github.com/dustin/go-humanize", "golang.org/x/term",
-			"github.com/HdrHistogram/hdrhistogram-go"}},
+			"github.com/HdrHistogram/hdrhistogram-go", "github.com/prometheus/client_golang/prometheus"}},
+	{folder: "cmd/troupe/config", rooms: []string{"gateway", "partitions/catalog"},
+		doors: []string{"go.yaml.in/yaml/v3", "github.com/dustin/go-humanize"}, banned: []string{"os/exec", "net/http"}},
 	{folder: "cmd/troupe-sim", rooms: append([]string{"simulation"}, everyRoom...), doors: []string{"github.com/spf13/cobra"}},
 	{folder: "cmd/architecture", banned: []string{"net"}},
 }

@@ -95,7 +95,7 @@ Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 the cluster is no
 	}
 	root.PersistentFlags().StringVar(&s.broker, "broker", broker, "address of any broker, HOST:PORT (environment: TROUPE_BROKER)")
 	root.PersistentFlags().StringVar(&s.output, "output", "table", "table for people, json for programs")
-	root.AddCommand(serveCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s),
+	root.AddCommand(serveCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), configCommand(s),
 		demoCommand(s), benchCommand(s), versionCommand(s))
 	return root
 }

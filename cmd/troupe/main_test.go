@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	}
 	os.Setenv(asTroupe, "1")
 	os.Unsetenv("TROUPE_BROKER")
-	os.Unsetenv("TROUPE_GATEWAY")
+	os.Setenv("TROUPE_HTTP_ADDRESS", "") // several brokers run at once
+	os.Unsetenv("TROUPE_GATEWAY_ADDRESS")
 	os.Exit(m.Run())
 }
 

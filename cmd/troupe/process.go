@@ -32,7 +32,7 @@ func startProcess(ctx context.Context, data, gateway, log string) (*process, err
 	if err != nil {
 		return nil, err
 	}
-	p := &process{command: exec.Command(self, "serve", "--data", data, "--gateway", gateway), exited: make(chan struct{})}
+	p := &process{command: exec.Command(self, "serve", "--data", data, "--gateway", gateway, "--http", ""), exited: make(chan struct{})}
 	problems, err := p.command.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := freeAddress(t)
-	environment := append(os.Environ(), "PATH="+directory+":"+os.Getenv("PATH"), "TROUPE_BROKER="+address, "TROUPE_GATEWAY="+address)
+	environment := append(os.Environ(), "PATH="+directory+":"+os.Getenv("PATH"), "TROUPE_BROKER="+address, "TROUPE_GATEWAY_ADDRESS="+address)
 	for _, s := range steps {
 		t.Log(s.command)
 		if strings.HasPrefix(s.command, "troupe serve") {

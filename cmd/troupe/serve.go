@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"troupe/actors"
+	"troupe/cmd/troupe/config"
 	"troupe/gateway"
 	"troupe/gateway/client"
 	"troupe/membership"
@@ -26,92 +26,139 @@ import (
 // readyMessage is what the broker's log says once clients are served; the attribute gateway tells where.
 const readyMessage = "ready"
 
-// drainTime bounds how long a stopping broker waits for requests under way.
-const drainTime = 10 * time.Second
-
-// serveFlags are what the command line of serve says.
-type serveFlags struct {
-	data, gateway string
-	insecure      bool
-}
-
 func serveCommand(s *session) *cobra.Command {
-	var flags serveFlags
-	address := os.Getenv("TROUPE_GATEWAY")
-	if address == "" {
-		address = client.DefaultBroker
-	}
+	var flags settingFlags
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a broker",
-		Long: `Runs a broker until SIGINT or SIGTERM, which drain it: what was asked is answered, the logs are closed. Nothing needs to
-be configured. Whatever stopped it before, kill -9 and power failure included, it starts again on its data directory with
-everything it ever acknowledged.
+		Long: `Runs a broker until SIGINT or SIGTERM, which drain it: what was asked is answered, the logs are closed. A second signal ends
+it at once. Nothing needs to be configured. Whatever stopped it before, kill -9 and power failure included, it starts again
+on its data directory with everything it ever acknowledged.
 
-Clients have no encryption and no logins yet, so the gateway stays on loopback unless --insecure says otherwise.`,
+Clients have no encryption and no logins yet, so the gateway stays on loopback unless --insecure says otherwise.
+
+Every setting can stand in a YAML file, in the environment, or on the command line; ` + "`troupe config show`" + ` lists them all.`,
 		Example: `  troupe serve
-  troupe serve --data /var/lib/troupe --gateway 0.0.0.0:9642 --insecure`,
+  troupe serve --data /var/lib/troupe --gateway 0.0.0.0:9642 --insecure
+  troupe serve --config troupe.yaml --set gateway.idle_time=5m --log-level debug`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return s.serve(c.Context(), flags) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			effective, err := flags.load(c)
+			if err != nil {
+				return err
+			}
+			return s.serve(c.Context(), effective.Config)
+		},
 	}
-	f := command.Flags()
-	f.StringVar(&flags.data, "data", "./troupe-data", "directory of the broker's data, made if it is not there")
-	f.StringVar(&flags.gateway, "gateway", address, "address for clients, HOST:PORT; port 0 takes a free one (environment: TROUPE_GATEWAY)")
-	f.BoolVar(&flags.insecure, "insecure", false, "let the gateway listen off loopback, without encryption and logins")
+	flags.register(command)
 	return command
 }
 
 // serve joins the rooms and runs them until the context ends.
-func (s *session) serve(ctx context.Context, flags serveFlags) error {
-	log := newLog(s.problems)
-	listener, err := listen(ctx, flags)
+func (s *session) serve(ctx context.Context, c config.Config) error {
+	log := newLog(s.problems, c.Log)
+	listener, err := listen(ctx, c.Gateway)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	directory, err := wal.OpenDirectory(flags.data, wal.Options{Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))})
+	lookout, err := openLookout(ctx, c.HTTP, log)
 	if err != nil {
-		return fmt.Errorf("cannot open the data: %w", err)
+		return err
 	}
-	node, err := startNode(ctx, directory, listener, log)
+	defer lookout.close()
+	directory, err := wal.OpenDirectory(c.Data.Directory, wal.Options{
+		Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Holder: fmt.Sprintf("process %d, clients at %s", os.Getpid(), listener.Addr()),
+	})
+	if err != nil {
+		return cannotOpen(c.Data.Directory, err)
+	}
+	node, err := newNode(directory, c.Data, listener, log)
 	if err != nil {
 		return errors.Join(err, directory.Close())
 	}
-	server := gateway.NewServer(node.Router(), gateway.Limits{}, log)
+	lookout.node.Store(node)
+	began := time.Now()
+	if err := node.Run(ctx); err != nil {
+		stopped := errors.Join(stop(c.Serve, nil, node), directory.Close())
+		if ctx.Err() != nil {
+			log.Info("stopped before it was ready")
+			return stopped
+		}
+		return errors.Join(fmt.Errorf("the broker does not start on %s: %w", c.Data.Directory, err), stopped)
+	}
+	if err := directory.SetCluster(node.Cluster().Cluster); err != nil {
+		return errors.Join(err, stop(c.Serve, nil, node), directory.Close())
+	}
+	server := gateway.NewServer(node.Router(), c.Gateway.Limits, log)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Info(readyMessage, "gateway", listener.Addr().String(), "data", flags.data, "node", directory.Identity().Node.String(),
-		"version", version(), "pid", os.Getpid())
+	lookout.wait("")
+	log.Info(readyMessage, "gateway", listener.Addr().String(), "http", lookout.address, "data", c.Data.Directory,
+		"node", directory.Identity().Node.String(), "version", version(), "pid", os.Getpid(), "after", time.Since(began).String())
+	for _, problem := range node.Problems() {
+		log.Warn("ready, but not whole; see `troupe cluster status`", "problem", problem)
+	}
 
 	select {
 	case <-ctx.Done():
-		log.Info("draining", "at_most", drainTime.String())
+		log.Info("draining; another signal ends it at once", "at_most", (2 * c.Serve.DrainTime).String())
 	case err = <-served:
 		err = fmt.Errorf("the gateway stopped accepting: %w", err)
 	}
-	drain, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	err = errors.Join(err, server.Close(drain), node.Shutdown(drain), directory.Close())
+	lookout.wait("the broker is stopping")
+	err = errors.Join(err, stop(c.Serve, server, node), directory.Close())
 	log.Info("stopped")
 	return err
 }
 
-// syncs bounds how many fsyncs and cold reads run at once: a disk gains nothing from more.
-const syncs = 8
+// stop ends what runs, in order: clients get their answers, then partitions save checkpoints and close their logs. Each may
+// take DrainTime, so that slow clients do not cost the logs their orderly end.
+func stop(c config.Serve, server *gateway.Server, node *actors.Node) error {
+	var problems []error
+	if server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), c.DrainTime)
+		defer cancel()
+		if server.Close(ctx) != nil {
+			problems = append(problems, fmt.Errorf("some clients' requests were not answered within %v and their connections are cut; "+
+				"--drain-time gives more", c.DrainTime))
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.DrainTime)
+	defer cancel()
+	if node.Shutdown(ctx) != nil {
+		problems = append(problems, fmt.Errorf("the logs were not closed within %v; they are repaired when the broker starts, nothing "+
+			"acknowledged is lost; --drain-time gives more", c.DrainTime))
+	}
+	return errors.Join(problems...)
+}
 
-// startNode builds the broker's actors over its data and waits until they serve.
+// cannotOpen tells what to do about a data directory that does not open.
+func cannotOpen(path string, err error) error {
+	switch {
+	case errors.Is(err, wal.ErrLocked):
+		return err // it names the holder, and what to do
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
+		return fmt.Errorf("--data %s is a file, not a directory, or lies below one; choose another", path)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("--data %s: this user may not write there (%w); choose another, or change its owner", path, err)
+	}
+	return fmt.Errorf("cannot open the data: %w", err)
+}
+
+// newNode builds the broker's actors over its data.
 //
 // A cluster of one takes its broker's id, which is as random and already durable: a crash between the first record of the
 // catalog and the note in the data directory then leaves nothing that contradicts itself.
-func startNode(ctx context.Context, directory *wal.Directory, listener net.Listener, log *slog.Logger) (*actors.Node, error) {
+func newNode(directory *wal.Directory, c config.Data, listener net.Listener, log *slog.Logger) (*actors.Node, error) {
 	identity := directory.Identity()
-	cluster := cmp.Or(identity.Cluster, id.Cluster(identity.Node))
 	member := membership.Member{
 		Node: identity.Node, Incarnation: identity.Incarnation, Gateway: advertised(listener), Version: version(),
 	}
-	node, err := actors.NewNode(actors.Options{
-		Seams:     actors.Seams{Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(syncs)},
-		Cluster:   cluster,
+	return actors.NewNode(actors.Options{
+		Seams:     actors.Seams{Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(c.Syncs)},
+		Cluster:   cmp.Or(identity.Cluster, id.Cluster(identity.Node)),
 		Node:      identity.Node,
 		Members:   membership.Single(member),
 		Gateway:   member.Gateway,
@@ -119,13 +166,6 @@ func startNode(ctx context.Context, directory *wal.Directory, listener net.Liste
 		Bootstrap: identity.Cluster == 0,
 		Log:       log,
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := node.Run(ctx); err != nil {
-		return nil, errors.Join(err, node.Shutdown(context.WithoutCancel(ctx)))
-	}
-	return node, directory.SetCluster(cluster)
 }
 
 // advertised is the address that clients are told. One that means every address of this machine would mean their own to
@@ -138,21 +178,20 @@ func advertised(listener net.Listener) string {
 }
 
 // listen opens the gateway's port.
-func listen(ctx context.Context, flags serveFlags) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(flags.gateway)
+func listen(ctx context.Context, c config.Gateway) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(c.Address)
 	if err != nil {
-		return nil, usagef("--gateway %q is no address; write it as HOST:PORT, such as %s", flags.gateway, client.DefaultBroker)
+		return nil, usagef("--gateway %q is no address; write it as HOST:PORT, such as %s", c.Address, client.DefaultBroker)
 	}
-	if !isLoopback(host) && !flags.insecure {
+	if !isLoopback(host) && !c.Insecure {
 		return nil, usagef("--gateway %s can be reached from other machines, and clients have no encryption and no logins yet; "+
-			"add --insecure if your network may be trusted", flags.gateway)
+			"add --insecure if your network may be trusted", c.Address)
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.gateway)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is taken, perhaps by another broker; ask it with `troupe cluster status --broker %s`, or choose another "+
-			"address with --gateway", flags.gateway, flags.gateway)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Address)
+	if err != nil {
+		return nil, cannotListen("gateway", c.Address, err)
 	}
-	return listener, err
+	return listener, nil
 }
 
 // isLoopback tells whether only this machine reaches a host. A name counts only if it is localhost: others may resolve to
@@ -162,10 +201,3 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// newLog returns the broker's log: text for people at a terminal, JSON elsewhere.
-func newLog(out io.Writer) *slog.Logger {
-	if isTerminal(out) {
-		return slog.New(slog.NewTextHandler(out, nil))
-	}
-	return slog.New(slog.NewJSONHandler(out, nil))
-}

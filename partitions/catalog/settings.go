@@ -99,7 +99,7 @@ func find(name string) (Setting, error) {
 		return Setting{}, fmt.Errorf("setting %s has no effect yet in this version, so it cannot be set: %w", name,
 			ErrInvalidSetting)
 	}
-	return Setting{}, fmt.Errorf("unknown setting %q (nearest: %s): %w", name, nearest(name), ErrInvalidSetting)
+	return Setting{}, fmt.Errorf("unknown setting %q (nearest: %s): %w", name, Nearest(name, settingNames()), ErrInvalidSetting)
 }
 
 // canonical checks one value.
@@ -148,40 +148,11 @@ func values(chosen map[string]string) []Value {
 	return all
 }
 
-// nearest returns the name that takes the fewest edits to reach; the first by name of several.
-func nearest(name string) string {
-	best, least := "", int(^uint(0)>>1)
+// settingNames lists every name of a setting that is known, built or not.
+func settingNames() []string {
+	names := slices.Clone(unbuilt)
 	for _, s := range table {
-		if d := edits(name, s.Name); d < least {
-			best, least = s.Name, d
-		}
+		names = append(names, s.Name)
 	}
-	for _, n := range unbuilt {
-		if d := edits(name, n); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// edits counts the insertions, deletions and replacements of bytes between a and b (Levenshtein), of a's first 64 bytes.
-func edits(a, b string) int {
-	a = a[:min(len(a), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return names
 }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// readyEvent is what a broker logs once it serves.
+type readyEvent struct{ Msg, Gateway, HTTP, Data string }
+
+// serving runs `troupe serve` in this process on free ports until the test ends, and returns what it logged when ready.
+// stop ends it as SIGTERM does, and returns what it logged after that.
+func serving(t *testing.T, arguments ...string) (ready readyEvent, stop func() []string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	from, to := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		line := append([]string{"serve", "--data", t.TempDir(), "--gateway", "127.0.0.1:0", "--http", "127.0.0.1:0"}, arguments...)
+		ended <- run(ctx, line, strings.NewReader(""), io.Discard, to)
+		to.Close()
+	}()
+	lines := bufio.NewScanner(from)
+	for ready.Msg != readyMessage && lines.Scan() {
+		t.Log(lines.Text())
+		if err := json.Unmarshal(lines.Bytes(), &ready); err != nil {
+			t.Fatalf("%v in %s", err, lines.Text())
+		}
+	}
+	rest := make(chan []string, 1)
+	go func() {
+		var after []string
+		for lines.Scan() {
+			after = append(after, lines.Text())
+		}
+		rest <- after
+	}()
+	stopped := false
+	stop = func() []string {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		after := <-rest
+		if code := <-ended; code != exitFine {
+			t.Errorf("serve: exit %d\n%s", code, strings.Join(after, "\n"))
+		}
+		return after
+	}
+	t.Cleanup(func() { stop() })
+	return ready, stop
+}
+
+// get asks a broker over HTTP.
+func get(t *testing.T, address, path string) (status int, body string) {
+	t.Helper()
+	answer, err := http.Get("http://" + address + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
+}
+
+// TestHealth asks a broker whether it is alive and may be sent traffic.
+func TestHealth(t *testing.T) {
+	broker, _ := serving(t)
+	if status, body := get(t, broker.HTTP, "/healthz"); status != http.StatusOK || !strings.Contains(body, `"alive": true`) {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	var r readiness
+	status, body := get(t, broker.HTTP, "/readyz")
+	decode(t, body, &r)
+	if status != http.StatusOK || !r.Ready || len(r.Reasons)+len(r.Problems) > 0 {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if status, _ := get(t, broker.HTTP, "/debug/pprof/"); status != http.StatusNotFound {
+		t.Errorf("profiles without --pprof: %d", status)
+	}
+	if status, _ := get(t, broker.HTTP, "/metric"); status != http.StatusNotFound {
+		t.Errorf("a path that is none: %d", status)
+	}
+}
+
+// TestProfiles turns pprof on.
+func TestProfiles(t *testing.T) {
+	broker, _ := serving(t, "--pprof")
+	if status, body := get(t, broker.HTTP, "/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// TestNotReady asks a lookout whose broker has not opened its data yet, and one that stops.
+func TestNotReady(t *testing.T) {
+	l := &lookout{}
+	for _, reason := range []string{"the broker opens its data", "the broker is stopping"} {
+		l.wait(reason)
+		w := httptest.NewRecorder()
+		l.routes(false).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		var r readiness
+		decode(t, w.Body.String(), &r)
+		if w.Code != http.StatusServiceUnavailable || r.Ready || len(r.Reasons) != 1 || r.Reasons[0] != reason {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// TestServeOrderlyEnd stops a broker the way SIGTERM does, over its log.
+func TestServeOrderlyEnd(t *testing.T) {
+	broker, stop := serving(t, "--drain-time", "30s")
+	must(t, "", "topic", "create", "pets", "--broker", broker.Gateway)
+	after := strings.Join(stop(), "\n")
+	for _, want := range []string{`"msg":"draining`, `"at_most":"1m0s"`, `"msg":"stopped"`} {
+		if !strings.Contains(after, want) {
+			t.Errorf("%s is not in its last words:\n%s", want, after)
+		}
+	}
+}
