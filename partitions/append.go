@@ -72,6 +72,9 @@ func (r *Replica) admit(p Produce) (batch.Header, error) {
 	if err := r.serving(); err != nil {
 		return batch.Header{}, err
 	}
+	if r.full {
+		return batch.Header{}, fmt.Errorf("%v: %w", r.options.Partition, ErrDiskFull)
+	}
 	h, err := batch.ParseHeader(p.Batch)
 	switch {
 	case err != nil:
@@ -252,6 +255,7 @@ func (r *Replica) resign(err error) {
 		}
 	}
 	r.leading, r.ready = leading{}, false
+	r.abandonStarts()
 	r.unpark(err)
 	r.abandonLatest(err)
 }

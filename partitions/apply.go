@@ -1,6 +1,7 @@
 package partitions
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -33,6 +34,32 @@ func (a *applied) restore(c *Checkpoint) {
 	a.producers.restore(c.Producers)
 }
 
+// checkpoint copies the state; the fold's is not in it.
+func (a *applied) checkpoint() *Checkpoint {
+	return &Checkpoint{
+		Index: a.index, Term: a.term, Configuration: a.configuration, Nodes: a.nodes,
+		NextOffset: a.next, LogStart: a.logStart, Clock: a.clock, Producers: a.producers.snapshot(),
+	}
+}
+
+// take appends a batch's records to the state.
+func (a *applied) take(h batch.Header, index id.Index) {
+	a.next = h.NextOffset()
+	if h.Idempotent() {
+		a.producers.apply(h, index)
+	}
+}
+
+// moveStart applies a log start. What the entry asks for is bounded by what is applied, so that every replica agrees.
+func (a *applied) moveStart(e Entry) error {
+	if len(e.Payload) != 8 {
+		return fmt.Errorf("entry %d: a log start of %d bytes: %w", e.Index, len(e.Payload), ErrDamaged)
+	}
+	asked := id.Offset(binary.LittleEndian.Uint64(e.Payload))
+	a.logStart = max(a.logStart, min(asked, a.next))
+	return nil
+}
+
 // apply takes committed entries, in order, each once.
 func (r *Replica) apply(entries []*pb.Entry) {
 	before := r.applied.next
@@ -48,6 +75,8 @@ func (r *Replica) apply(entries []*pb.Entry) {
 			r.becomeReady(e.Term)
 		case EntryBatch:
 			r.applyBatch(e)
+		case EntryLogStart:
+			r.applyStart(e)
 		default:
 			// Configurations stay as they were born while a partition has one replica.
 			panic(&InvariantError{"an entry's type is one this replica can apply", e.Type, EntryBatch})
@@ -69,10 +98,7 @@ func (r *Replica) applyBatch(e Entry) {
 	if h.BaseOffset != r.applied.next {
 		panic(&InvariantError{"offsets are dense", h.BaseOffset, r.applied.next})
 	}
-	r.applied.next = h.NextOffset()
-	if h.Idempotent() {
-		r.applied.producers.apply(h, e.Index)
-	}
+	r.applied.take(h, e.Index)
 	var result any
 	if r.options.Fold != nil {
 		result = r.options.Fold.Apply(h.BaseOffset, e.Payload)
@@ -93,10 +119,11 @@ func (r *Replica) becomeReady(term id.Term) {
 
 // checkpointing is about the newest checkpoint: at most one is on its way to the disk.
 type checkpointing struct {
-	saved   id.Index // durable
-	wanted  bool     // asked for while another was on its way
-	pending id.Index // on its way; 0 for none
-	bytes   int      // of payload applied since the last one was made
+	saved   id.Index  // durable
+	wanted  bool      // asked for while another was on its way
+	pending id.Index  // on its way; 0 for none
+	start   id.Offset // the log start in the last one made
+	bytes   int       // of payload applied since the last one was made
 }
 
 // SaveCheckpoint asks for a checkpoint of the applied state, as before a clean stop. Where nothing was applied since the
@@ -113,6 +140,7 @@ func (r *Replica) CheckpointSaved(index id.Index) {
 	}
 	r.checkpoint.saved, r.checkpoint.pending = index, 0
 	r.counts.Checkpoints++
+	r.considerTrim()
 	r.considerCheckpoint()
 }
 
@@ -128,12 +156,8 @@ func (r *Replica) considerCheckpoint() {
 	if r.applied.index == c.saved {
 		return
 	}
-	a := &r.applied
-	c.pending = a.index
-	made := &Checkpoint{
-		Index: a.index, Term: a.term, Configuration: a.configuration, Nodes: a.nodes,
-		NextOffset: a.next, LogStart: a.logStart, Clock: a.clock, Producers: a.producers.snapshot(),
-	}
+	c.pending, c.start = r.applied.index, r.applied.logStart
+	made := r.applied.checkpoint()
 	if r.options.Fold != nil {
 		made.Fold = r.options.Fold.Snapshot()
 	}

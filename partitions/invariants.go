@@ -22,6 +22,7 @@ func (r *Replica) Check() {
 	for _, f := range r.parked {
 		holds(f.Offset >= a.next, "a parked fetch waits at or above the high watermark", f.Offset, a.next)
 	}
+	holds(r.trimming.base == nil || r.log.first == r.trimming.base.Index+1, "the log continues from its base", r.log.first, r.trimming.base)
 	sequence := r.writes.persisted
 	for _, p := range r.writes.pending {
 		holds(p.sequence == sequence+1, "writes become durable in order", p.sequence, sequence+1)

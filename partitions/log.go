@@ -13,6 +13,9 @@ const (
 	EntryConfiguration EntryType = 2
 	// EntryBatch holds one record batch (partitions/batch) and uses as many offsets as the batch has records.
 	EntryBatch EntryType = 3
+	// EntryLogStart moves the log start to the offset in its payload (i64, little-endian), if that lies above it and not
+	// above the next offset. It uses no offset.
+	EntryLogStart EntryType = 4
 )
 
 // Entry is one position of the log. An entry is immutable from the moment it is proposed or read: nobody may write to its
@@ -65,6 +68,15 @@ type Log interface {
 	// last entry's.
 	SaveCheckpoint(c *Checkpoint) error
 
+	// FrontEnd returns the last index of those whole segments at the front of the log that hold no record at or above
+	// start and no entry above below; 0 when there is none. The segment that is written to is never among them.
+	FrontEnd(start id.Offset, below id.Index) (id.Index, error)
+
+	// DropFront makes base durable as the checkpoint that the log continues from, then removes the segments whose entries
+	// all lie at or below base.Index, oldest first. base.Index is what FrontEnd returned. Interrupted at any point, the next
+	// Open finishes it. It is called like Append; readers of what is removed get ErrOffsetOutOfRange.
+	DropFront(base *Checkpoint) error
+
 	// Entries returns entries from lo to below hi, at least one and then as many as fit into maxBytes of payload. Every
 	// checksum has been verified. It returns ErrDamaged where one fails.
 	Entries(lo, hi id.Index, maxBytes int) ([]Entry, error)
@@ -97,6 +109,9 @@ type Recovered struct {
 	HardState HardState
 	// Replica is the id the directory was made for.
 	Replica id.Replica
+	// Base is the state just before First: what the log continues from, and what a peer needs that has nothing. Newest is
+	// never older.
+	Base *Checkpoint
 	// Newest is the newest checkpoint; nil only for a replica that waits for its first snapshot.
 	Newest *Checkpoint
 	// First and Last bound the entries; First = Last + 1 when there are none. Entries at or below Newest.Index need not

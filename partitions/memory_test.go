@@ -11,7 +11,8 @@ import (
 // memoryLog is a Log in memory that forgets at a crash what was not synced, and can hold a bad entry.
 type memoryLog struct {
 	replica    id.Replica
-	entries    []partitions.Entry // from index 2
+	entries    []partitions.Entry // from base.Index + 1; each counts as a segment
+	base       *partitions.Checkpoint
 	synced     int
 	state      partitions.HardState
 	durable    partitions.HardState
@@ -21,7 +22,7 @@ type memoryLog struct {
 
 func bear(replica id.Replica) *memoryLog {
 	c, h := partitions.Birth([]partitions.Placed{{Replica: replica, Node: 1}})
-	return &memoryLog{replica: replica, state: h, durable: h, checkpoint: &c}
+	return &memoryLog{replica: replica, state: h, durable: h, base: &c, checkpoint: &c}
 }
 
 func (l *memoryLog) crash() {
@@ -29,7 +30,7 @@ func (l *memoryLog) crash() {
 	l.state = l.durable
 }
 
-func (l *memoryLog) last() id.Index { return id.Index(len(l.entries)) + 1 }
+func (l *memoryLog) last() id.Index { return l.base.Index + id.Index(len(l.entries)) }
 
 func (l *memoryLog) Recovered() partitions.Recovered {
 	state := l.state
@@ -42,14 +43,14 @@ func (l *memoryLog) Recovered() partitions.Recovered {
 		}
 	}
 	return partitions.Recovered{
-		HardState: state, Replica: l.replica, Newest: l.checkpoint, First: 2, Last: l.last(), Terms: terms, Durable: l.last(),
+		HardState: state, Replica: l.replica, Base: l.base, Newest: l.checkpoint, First: l.base.Index + 1, Last: l.last(), Terms: terms, Durable: l.last(),
 	}
 }
 
 func (l *memoryLog) Append(writes []partitions.Write) error {
 	for _, w := range writes {
 		if len(w.Entries) > 0 {
-			at := int(w.Entries[0].Index) - 2
+			at := int(w.Entries[0].Index - l.base.Index - 1)
 			l.entries = append(l.entries[:at], w.Entries...)
 			l.synced = min(l.synced, at)
 		}
@@ -74,7 +75,23 @@ func (l *memoryLog) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, 
 	if l.bad != 0 && lo <= l.bad && l.bad < hi {
 		return nil, partitions.ErrDamaged
 	}
-	return slices.Clone(l.entries[lo-2 : hi-2]), nil
+	return slices.Clone(l.entries[lo-l.base.Index-1 : hi-l.base.Index-1]), nil
+}
+
+func (l *memoryLog) FrontEnd(start id.Offset, below id.Index) (end id.Index, err error) {
+	for _, e := range l.entries[:max(0, len(l.entries)-1)] {
+		if h, err := batch.ParseHeader(e.Payload); err == nil && h.NextOffset() > start || e.Index > below {
+			break
+		}
+		end = e.Index
+	}
+	return end, nil
+}
+
+func (l *memoryLog) DropFront(base *partitions.Checkpoint) error {
+	n := int(base.Index - l.base.Index)
+	l.entries, l.synced, l.base = l.entries[n:], l.synced-n, base
+	return nil
 }
 
 func (l *memoryLog) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error) {

@@ -33,14 +33,12 @@ type raftLog struct {
 	damage      error // what made raft panic when it read
 }
 
-// newRaftLog starts raft's view at the newest checkpoint: whatever lies at or below it is applied, and a peer that needs
-// it is better served by a snapshot.
+// newRaftLog starts raft's view at the base: a peer gets the base as its snapshot and every entry behind it, because the
+// records are in the entries and in no checkpoint.
 func newRaftLog(disk Log, found Recovered, tailBytes int) *raftLog {
 	l := &raftLog{disk: disk, first: found.First, last: found.Last, terms: slices.Clone(found.Terms)}
-	if c := found.Newest; c != nil {
+	if c := found.Base; c != nil {
 		l.base = TermStart{c.Index, c.Term}
-		l.first = c.Index + 1
-		l.last = max(l.last, c.Index)
 	}
 	l.tail = newTail(l.last+1, tailBytes)
 	return l
@@ -134,6 +132,16 @@ func (l *raftLog) append(entries []*pb.Entry) []Entry {
 	}
 	l.last = converted[len(converted)-1].Index
 	return converted
+}
+
+// rebase forgets what lies at or below base, which is no longer on disk.
+func (l *raftLog) rebase(base *Checkpoint) {
+	keep := 0
+	for keep+1 < len(l.terms) && l.terms[keep+1].Index <= base.Index+1 {
+		keep++
+	}
+	l.terms = slices.Delete(l.terms, 0, keep)
+	l.base, l.first = TermStart{base.Index, base.Term}, base.Index+1
 }
 
 func (l *raftLog) cut(from id.Index) {

@@ -69,9 +69,12 @@ type Replica struct {
 	applied applied // the state as of the last applied entry
 	leading leading // what only a ready leader has; zero otherwise
 	parked  []Fetch // in order of arrival; every Offset lies at or above the high watermark
+	starts  []start // log starts proposed and not applied
+	full    bool    // the disk is below its reserve
 	latest  []latest
 
 	checkpoint checkpointing
+	trimming   trimming
 	counts     Counts
 	outbox     Outbox
 }
@@ -106,6 +109,7 @@ func New(o Options, now id.Timestamp) (*Replica, error) {
 	if r.failure != nil {
 		return nil, fmt.Errorf("replica %d of %v: replay: %w", o.Replica, o.Partition, r.failure)
 	}
+	r.considerTrim() // a stop may have interrupted the last one
 	return r, nil
 }
 
@@ -126,12 +130,15 @@ func (l Limits) orDefaults() Limits {
 // restore takes the applied state from the newest checkpoint.
 func (r *Replica) restore(found Recovered) error {
 	r.applied = newApplied(r.limits.Producers)
+	if found.Base != nil {
+		r.trimming = trimming{base: found.Base, start: found.Base.LogStart}
+	}
 	c := found.Newest
 	if c == nil {
 		return nil // registered and empty: everything comes with its first snapshot
 	}
 	r.applied.restore(c)
-	r.checkpoint.saved = c.Index
+	r.checkpoint.saved, r.checkpoint.start = c.Index, c.LogStart
 	if r.options.Fold != nil && c.Fold != nil {
 		if err := r.options.Fold.Restore(c.Fold); err != nil {
 			return fmt.Errorf("replica %d of %v: fold of checkpoint %d: %w: %w",
@@ -190,6 +197,10 @@ func (r *Replica) tell(now id.Timestamp) { r.now = max(r.now, now) }
 
 // Configure replaces the topic's settings; batches proposed from now on follow them.
 func (r *Replica) Configure(s Settings) { r.options.Settings = s }
+
+// SetDiskFull refuses batches with ErrDiskFull, or takes them again. What frees the disk, a new log start and its
+// checkpoint, goes on in the reserve.
+func (r *Replica) SetDiskFull(full bool) { r.full = full }
 
 // Close ends the replica: what is proposed and unanswered gets ErrOutcomeUnknown, everything else that waits
 // ErrNotReady. Take the last Outbox afterwards.

@@ -92,6 +92,34 @@ type OffsetAnswer struct {
 	Term          id.Term
 }
 
+// DeleteRecords asks for the log start to move up. The records below it are no longer served, and their disk is freed as
+// whole segments fall below it.
+type DeleteRecords struct {
+	Request Request
+	Before  id.Offset // the new log start, at most the high watermark; EverythingSoFar for just that
+}
+
+// EverythingSoFar as DeleteRecords.Before deletes every record below the high watermark.
+const EverythingSoFar id.Offset = -1
+
+// DeleteAnswer answers DeleteRecords, once the new log start is applied.
+type DeleteAnswer struct {
+	Request       Request
+	Err           error // a RangeError, ErrNotLeader, ErrNotReady, ErrOutcomeUnknown, ErrDamaged
+	LogStart      id.Offset
+	HighWatermark id.Offset
+	Term          id.Term
+}
+
+// Trim is work for whoever owns the log's write side, in order with the Writes: run Trim.Run, then tell Replica.Trimmed.
+type Trim struct {
+	Base  *Checkpoint // what the log continues from now
+	Start id.Offset   // the log start as of a durable checkpoint
+	Below id.Index    // that checkpoint's index
+
+	producers int // Limits.Producers: the base forgets producers exactly as the replica did
+}
+
 // Read is work that the replica wants done beside it: a fetch of batches too old for its tail cache. Whoever runs it calls
 // Log.ReadBatches and fills the batches (or the error) into Answer.
 type Read struct {
@@ -112,9 +140,11 @@ type Search struct {
 type Outbox struct {
 	Writes     []Write
 	Checkpoint *Checkpoint // to be saved after every write so far; then CheckpointSaved
+	Trim       *Trim       // to be run after every write so far; then Trimmed
 	Produced   []ProduceAnswer
 	Fetched    []FetchAnswer
 	Offsets    []OffsetAnswer
+	Deleted    []DeleteAnswer
 	Reads      []Read
 	Searches   []Search
 	// Failed is set once, when the replica cannot go on: its log holds what it may not serve (ErrDamaged). Everyone who

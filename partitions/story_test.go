@@ -1,6 +1,7 @@
 package partitions_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,6 +40,7 @@ type story struct {
 	set     partitions.Settings
 	unsaved []partitions.Write
 	saving  id.Index
+	trim    *partitions.Trim
 }
 
 func (s *story) run(t *testing.T, d *datadriven.TestData) string {
@@ -104,6 +106,19 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		s.set.AppendTime = d.HasArg("append-time")
 		d.MaybeScanArgs(t, "max", &s.set.MaxBatchBytes)
 		s.replica.Configure(s.set)
+	case "delete":
+		n = int(partitions.EverythingSoFar)
+		d.MaybeScanArgs(t, "before", &n)
+		s.replica.DeleteRecords(partitions.DeleteRecords{Request: partitions.Request(q), Before: id.Offset(n)}, s.now)
+	case "trim":
+		base, err := s.trim.Run(s.log)
+		if err != nil {
+			return err.Error() + "\n"
+		}
+		s.replica.Trimmed(base)
+		return fmt.Sprintf("base %d: next=%d start=%d producers=%d\n%s", base.Index, base.NextOffset, base.LogStart, len(base.Producers), s.outbox())
+	case "full":
+		s.replica.SetDiskFull(!d.HasArg("no"))
 	case "checkpoint":
 		s.replica.SaveCheckpoint()
 	case "crash":
@@ -216,6 +231,13 @@ func (s *story) outbox() string {
 		_ = s.log.SaveCheckpoint(c)
 		fmt.Fprintf(&b, "checkpoint %d: term=%d next=%d clock=%d producers=%d\n", c.Index, c.Term, c.NextOffset, c.Clock, len(c.Producers))
 	}
+	for _, a := range o.Deleted {
+		fmt.Fprintf(&b, "deleted %d: %s\n", a.Request, outcome(a.Err, fmt.Sprintf("log=[%d,%d)", a.LogStart, a.HighWatermark)))
+	}
+	if o.Trim != nil {
+		s.trim = o.Trim
+		fmt.Fprintf(&b, "trim: records below %d, entries through %d at most, from base %d\n", o.Trim.Start, o.Trim.Below, o.Trim.Base.Index)
+	}
 	if o.Failed != nil {
 		fmt.Fprintf(&b, "failed: %v\n", o.Failed)
 	}
@@ -226,6 +248,8 @@ func describe(e partitions.Entry) string {
 	switch e.Type {
 	case partitions.EntryEmpty:
 		return "empty"
+	case partitions.EntryLogStart:
+		return fmt.Sprintf("log start %d at %d", binary.LittleEndian.Uint64(e.Payload), e.AppendTime)
 	case partitions.EntryBatch:
 		return fmt.Sprintf("%s at %d", ranges([][]byte{e.Payload}), e.AppendTime)
 	}
