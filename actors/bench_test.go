@@ -121,11 +121,13 @@ type nullLog struct {
 }
 
 func (l nullLog) Recovered() partitions.Recovered {
-	return partitions.Recovered{HardState: l.state, Replica: l.replica, Newest: &l.birth, First: 2, Last: 1, Durable: 1}
+	return partitions.Recovered{HardState: l.state, Replica: l.replica, Base: &l.birth, Newest: &l.birth, First: 2, Last: 1, Durable: 1}
 }
-func (nullLog) Append([]partitions.Write) error             { return nil }
-func (nullLog) Sync() error                                 { return nil }
-func (nullLog) SaveCheckpoint(*partitions.Checkpoint) error { return nil }
+func (nullLog) Append([]partitions.Write) error                { return nil }
+func (nullLog) Sync() error                                    { return nil }
+func (nullLog) SaveCheckpoint(*partitions.Checkpoint) error    { return nil }
+func (nullLog) FrontEnd(id.Offset, id.Index) (id.Index, error) { return 0, nil }
+func (nullLog) DropFront(*partitions.Checkpoint) error         { return nil }
 func (nullLog) Entries(id.Index, id.Index, int) ([]partitions.Entry, error) {
 	return nil, partitions.ErrDamaged
 }

@@ -26,7 +26,8 @@ type memoryDisk struct {
 type memory struct {
 	disk       *memoryDisk
 	replica    id.Replica
-	entries    []partitions.Entry // from index 2
+	entries    []partitions.Entry // from base.Index + 1; each counts as a segment
+	base       partitions.Checkpoint
 	synced     int
 	state      partitions.HardState
 	durable    partitions.HardState
@@ -37,7 +38,7 @@ type memory struct {
 	appends, syncs, checkpoints, open int
 	groups                            []int // writes in each Append
 	onAppend, onSync, onSave          func() error
-	onRead                            func() error
+	onRead, onDrop                    func() error
 	abused                            bool // somebody wrote to it after a failure
 }
 
@@ -57,7 +58,7 @@ func (d *memoryDisk) Create(_ id.Partition, r id.Replica, c partitions.Checkpoin
 		return err
 	}
 	if d.replicas[r] == nil {
-		d.replicas[r] = &memory{disk: d, replica: r, state: s, durable: s, checkpoint: c, bad: map[id.Index]bool{}}
+		d.replicas[r] = &memory{disk: d, replica: r, state: s, durable: s, base: c, checkpoint: c, bad: map[id.Index]bool{}}
 	}
 	return nil
 }
@@ -114,12 +115,12 @@ func (m *memory) crash() {
 }
 
 func (m *memory) recovered() partitions.Recovered {
-	last := id.Index(len(m.entries)) + 1
+	last := m.base.Index + id.Index(len(m.entries))
 	state := m.state
 	state.Commit = min(last, max(state.Commit, m.checkpoint.Index))
-	c := m.checkpoint
+	base, c := m.base, m.checkpoint
 	f := partitions.Recovered{
-		HardState: state, Replica: m.replica, Newest: &c, First: 2, Last: last, Durable: last, Damage: m.damage,
+		HardState: state, Replica: m.replica, Base: &base, Newest: &c, First: base.Index + 1, Last: last, Durable: last, Damage: m.damage,
 	}
 	for _, e := range m.entries {
 		if n := len(f.Terms); n == 0 || f.Terms[n-1].Term != e.Term {
@@ -169,7 +170,7 @@ func (l *memoryLog) Append(writes []partitions.Write) error {
 	l.groups = append(l.groups, len(writes))
 	for _, w := range writes {
 		if len(w.Entries) > 0 {
-			at := int(w.Entries[0].Index) - 2
+			at := int(w.Entries[0].Index - l.base.Index - 1)
 			l.entries = append(l.entries[:at], w.Entries...)
 			l.synced = min(l.synced, at)
 		}
@@ -205,6 +206,27 @@ func (l *memoryLog) SaveCheckpoint(c *partitions.Checkpoint) error {
 	return nil
 }
 
+func (l *memoryLog) FrontEnd(start id.Offset, below id.Index) (end id.Index, err error) {
+	defer l.use()()
+	for _, e := range l.entries[:max(0, len(l.entries)-1)] {
+		if h, err := batch.ParseHeader(e.Payload); err == nil && h.NextOffset() > start || e.Index > below {
+			break
+		}
+		end = e.Index
+	}
+	return end, nil
+}
+
+func (l *memoryLog) DropFront(base *partitions.Checkpoint) error {
+	defer l.use()()
+	if err := hook(l.onDrop); err != nil {
+		return err
+	}
+	n := int(base.Index - l.base.Index)
+	l.entries, l.synced, l.base = slices.Clone(l.entries[n:]), l.synced-n, *base
+	return nil
+}
+
 func (l *memoryLog) Entries(lo, hi id.Index, _ int) ([]partitions.Entry, error) {
 	defer l.use()()
 	var out []partitions.Entry
@@ -215,7 +237,7 @@ func (l *memoryLog) Entries(lo, hi id.Index, _ int) ([]partitions.Entry, error) 
 			}
 			break
 		}
-		out = append(out, l.entries[i-2])
+		out = append(out, l.entries[i-l.base.Index-1])
 	}
 	return out, nil
 }

@@ -24,12 +24,14 @@ const (
 	MarkSequenceRefused                // a batch was refused because the one before it is missing
 	MarkParked                         // a fetch waited and was woken by data
 	MarkTopicDeleted                   // a topic was deleted
+	MarkFrontDropped                   // the front of a log was removed
+	MarkDropFinished                   // what an interrupted removal left was removed at opening
 	markKinds
 )
 
 var markNames = [markKinds]string{
 	"tear-cut", "replay", "checkpoint", "roll", "reopen-after-error", "stop", "duplicate-answered", "duplicate-forgotten",
-	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
+	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted", "front-dropped", "drop-finished",
 }
 
 // String returns the mark's name.

@@ -27,6 +27,8 @@ type Twin struct {
 	entries     []twinEntry    // consecutive
 	first       id.Index       // of entries, or the next one's where there are none
 	checkpoints []id.Index     // of the checkpoint files, ascending
+	bases       []id.Index     // of the base files, ascending
+	front       id.Offset      // where the log begins
 	durable     id.Index
 	state       partitions.HardState
 	slots       twinSlots
@@ -141,7 +143,7 @@ func (t *Twin) note(s *twinSegment, at, size int64, e *partitions.Entry) {
 
 // dense demands that a batch begins where the one before it ends.
 func (t *Twin) dense(base id.Offset) {
-	var due id.Offset
+	due := t.front
 	for i := len(t.entries) - 1; i >= 0; i-- {
 		if t.entries[i].batch {
 			due = t.entries[i].next
@@ -259,13 +261,7 @@ func (t *Twin) SaveCheckpoint(c *partitions.Checkpoint) error {
 	if !slices.Contains(t.checkpoints, c.Index) {
 		t.checkpoints = append(t.checkpoints, c.Index)
 	}
-	for len(t.checkpoints) > 2 {
-		if err := t.device.unlink(t.file(checkpointFile(t.checkpoints[1]))); err != nil {
-			return t.poisoned(err)
-		}
-		t.checkpoints = slices.Delete(t.checkpoints, 1, 2)
-	}
-	return nil
+	return t.thin()
 }
 
 // Size implements partitions.Log.
@@ -274,10 +270,16 @@ func (t *Twin) Size() partitions.LogSize {
 	for _, s := range t.segments {
 		size.Bytes += s.size
 	}
-	for _, index := range t.checkpoints {
-		if b, err := t.device.volume.ReadFile(t.file(checkpointFile(index))); err == nil {
+	count := func(name string) {
+		if b, err := t.device.volume.ReadFile(t.file(name)); err == nil {
 			size.Bytes += int64(len(b))
 		}
+	}
+	for _, index := range t.checkpoints {
+		count(checkpointFile(index))
+	}
+	for _, index := range t.bases {
+		count(baseFile(index))
 	}
 	return size
 }
@@ -308,5 +310,6 @@ const hardStateFile = "hardstate"
 
 func segmentFile(first id.Index) string    { return fmt.Sprintf("%020d", uint64(first)) }
 func checkpointFile(index id.Index) string { return "checkpoint-" + segmentFile(index) }
+func baseFile(index id.Index) string       { return "base-" + segmentFile(index) }
 
 func uvarintBytes(n int64) int { return len(binary.AppendUvarint(nil, uint64(n))) }

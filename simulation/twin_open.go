@@ -44,10 +44,16 @@ func (t *Twin) born(birth partitions.Checkpoint, state partitions.HardState) err
 // open repairs and reads what is there: unfinished files go, the hard state and the newest checkpoint tell what is known,
 // wal.Survey decides what to believe, the rest is cut, and what is believed is made durable before anybody relies on it.
 func (t *Twin) open(known doubt, doubted bool) error {
-	firsts, newest, err := t.list()
+	firsts, err := t.list()
 	if err != nil {
 		return err
 	}
+	var leftovers []id.Index
+	if len(t.bases) > 0 {
+		n := wal.FrontSegments(firsts, t.bases[len(t.bases)-1])
+		leftovers, firsts = firsts[:n], firsts[n:]
+	}
+	newest, base := t.loadCheckpoints(firsts)
 	b, err := t.device.volume.ReadFile(t.file(hardStateFile))
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, partitions.ErrDamaged)
@@ -74,7 +80,7 @@ func (t *Twin) open(known doubt, doubted bool) error {
 		return err
 	}
 	t.recovered = partitions.Recovered{
-		Replica: slot.Replica, Newest: newest, First: firsts[0], Last: verdict.Last, Durable: verdict.Durable,
+		Replica: slot.Replica, Base: base, Newest: newest, First: firsts[0], Last: verdict.Last, Durable: verdict.Durable,
 		Torn: verdict.Torn, Damage: verdict.Damage,
 	}
 	if verdict.Damage != nil {
@@ -86,36 +92,60 @@ func (t *Twin) open(known doubt, doubted bool) error {
 	if err := t.repair(segments[surveyed:], verdict, known.poisoned); err != nil {
 		return err
 	}
-	return t.begin(slot, newest, keptPlace(b, slot, doubted || verdict.Torn > 0))
+	if err := t.begin(slot, newest, keptPlace(b, slot, doubted || verdict.Torn > 0)); err != nil {
+		return err
+	}
+	return t.finishDrop(leftovers)
 }
 
-// list removes what is unfinished and returns the segments and the newest checkpoint that verifies.
-func (t *Twin) list() (firsts []id.Index, newest *partitions.Checkpoint, err error) {
+// list removes what is unfinished and returns the segments; it notes the checkpoints and bases.
+func (t *Twin) list() (firsts []id.Index, err error) {
 	for _, name := range t.device.volume.List(t.directory) {
 		if strings.HasSuffix(name, unfinished) {
 			if err := t.device.unlink(t.file(name)); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			continue
 		}
-		digits, isCheckpoint := strings.CutPrefix(name, "checkpoint-")
-		index, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil {
-			continue
+		list := &firsts
+		digits, ok := strings.CutPrefix(name, "checkpoint-")
+		if ok {
+			list = &t.checkpoints
+		} else if digits, ok = strings.CutPrefix(name, "base-"); ok {
+			list = &t.bases
 		}
-		if !isCheckpoint {
-			firsts = append(firsts, id.Index(index))
-			continue
-		}
-		t.checkpoints = append(t.checkpoints, id.Index(index))
-		b, _ := t.device.volume.ReadFile(t.file(name))
-		if c, err := wal.ParseCheckpoint(b, t.owner); err == nil {
-			newest = c
+		if index, err := strconv.ParseUint(digits, 10, 64); err == nil {
+			*list = append(*list, id.Index(index))
 		}
 	}
 	slices.Sort(firsts)
 	slices.Sort(t.checkpoints)
-	return firsts, newest, nil
+	slices.Sort(t.bases)
+	return firsts, nil
+}
+
+// loadCheckpoints returns the newest checkpoint that verifies, and the one just before the first segment.
+func (t *Twin) loadCheckpoints(firsts []id.Index) (newest, base *partitions.Checkpoint) {
+	take := func(name string) {
+		b, _ := t.device.volume.ReadFile(t.file(name))
+		c, err := wal.ParseCheckpoint(b, t.owner)
+		if err != nil {
+			return
+		}
+		if newest == nil || c.Index > newest.Index {
+			newest = c
+		}
+		if len(firsts) > 0 && c.Index+1 == firsts[0] {
+			base, t.front = c, c.NextOffset
+		}
+	}
+	for _, index := range t.checkpoints {
+		take(checkpointFile(index))
+	}
+	for _, index := range t.bases {
+		take(baseFile(index))
+	}
+	return newest, base
 }
 
 // load reads all segments and tells the first that Survey needs: at least two, and further back while the durable index lies

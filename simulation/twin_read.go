@@ -53,6 +53,9 @@ func (t *Twin) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error
 	if t.closed {
 		return nil, partitions.ErrClosed
 	}
+	if from < t.front {
+		return nil, t.trimmed(from)
+	}
 	var batches [][]byte
 	for i, bytes := t.holding(from), 0; i < len(t.entries); i++ {
 		e := t.entries[i]

@@ -68,11 +68,13 @@ type scribe struct {
 	durable      id.Index
 	durableState partitions.HardState
 	checkpoint   id.Index
+	// base is what the log continues from; dropping is the one it was last told of, which a crash may have lost.
+	base, dropping id.Index
 }
 
 func newScribe(random *rand.Rand) *scribe {
 	c, state := birth()
-	return &scribe{random: random, state: state, durable: c.Index, durableState: state, checkpoint: c.Index}
+	return &scribe{random: random, state: state, durable: c.Index, durableState: state, checkpoint: c.Index, base: c.Index, dropping: c.Index}
 }
 
 func (s *scribe) last() id.Index { return 1 + id.Index(len(s.written)) }
@@ -127,11 +129,35 @@ func (s *scribe) step(t *testing.T, log partitions.Log) error {
 			s.checkpoint = c.Index
 		}
 		return nil
+	case 5:
+		return s.drop(log)
 	}
 	if err := log.Sync(); err != nil {
 		return err
 	}
 	s.durable, s.durableState = s.last(), s.state
+	return nil
+}
+
+// drop removes some of the front.
+func (s *scribe) drop(log partitions.Log) error {
+	below := s.base + id.Index(s.random.IntN(int(s.checkpoint-s.base)+1))
+	end, err := log.FrontEnd(s.end(), below)
+	if err != nil || end <= s.base {
+		return err
+	}
+	c, _ := birth()
+	c.Index, c.Term = end, s.written[end-2].Term
+	for _, e := range s.written[:end-1] {
+		if h, err := batch.ParseHeader(e.Payload); e.Type == partitions.EntryBatch && err == nil {
+			c.NextOffset = h.NextOffset()
+		}
+	}
+	s.dropping = end
+	if err := log.DropFront(&c); err != nil {
+		return err
+	}
+	s.base = end
 	return nil
 }
 
@@ -151,11 +177,20 @@ func (s *scribe) resume(t *testing.T, log partitions.Log) {
 	if r.Newest.Index < s.checkpoint {
 		t.Fatalf("the newest checkpoint is at %d; one at %d was durable", r.Newest.Index, s.checkpoint)
 	}
+	if r.Base == nil || r.First != r.Base.Index+1 || r.Base.Index != s.base && r.Base.Index != s.dropping {
+		t.Fatalf("the log begins at %d behind base %+v; the last base durable was %d, the last given %d", r.First, r.Base, s.base, s.dropping)
+	}
+	s.base, s.dropping = r.Base.Index, r.Base.Index
 	s.written = s.written[:r.Last-1]
-	if len(s.written) > 0 {
-		got, err := log.Entries(2, r.Last+1, 1<<30)
+	if r.Last >= r.First {
+		got, err := log.Entries(r.First, r.Last+1, 1<<30)
 		must(t, err)
-		sameEntries(t, s.written, got)
+		sameEntries(t, s.written[r.First-2:], got)
+	}
+	if front := r.Base.NextOffset; front > 0 {
+		if _, err := log.ReadBatches(front-1, s.end(), 1); !errors.Is(err, partitions.ErrOffsetOutOfRange) {
+			t.Fatalf("reading below offset %d: %v", front, err)
+		}
 	}
 	s.state, s.durable, s.durableState, s.checkpoint = r.HardState, r.Last, r.HardState, r.Newest.Index
 }
@@ -214,7 +249,7 @@ func TestTwinKeepsWhatWasSynced(t *testing.T) {
 	}
 	t.Logf("faults: %v", faults)
 	t.Logf("marks: %v", marks)
-	for _, m := range []Mark{MarkTearCut, MarkReplay, MarkCheckpoint, MarkRoll, MarkReopenAfterError} {
+	for _, m := range []Mark{MarkTearCut, MarkReplay, MarkCheckpoint, MarkRoll, MarkReopenAfterError, MarkFrontDropped, MarkDropFinished} {
 		if marks[m] == 0 {
 			t.Errorf("%v never happened", m)
 		}

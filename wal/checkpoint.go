@@ -15,7 +15,7 @@ import (
 	"troupe/partitions/id"
 )
 
-// A checkpoint file, little endian. It is named checkpoint-<index in 20 digits>.
+// A checkpoint file, little endian. It is named checkpoint-<index in 20 digits>, or base-<index>.
 //
 //	 0       4        8         9       10         16        24
 //	+-------+--------+---------+-------+----------+---------+---------------------------------+
@@ -23,12 +23,18 @@ import (
 //	+-------+--------+---------+-------+----------+---------+---------------------------------+
 //	        |        |<----------------- covered by the checksum -----------------------------|
 //
-// Two exist: base, from which the log can be replayed whole, and the newest. A checkpoint that does not verify is passed
-// over for the one before it as long as every entry behind that one is in the log: replaying them gives the same state.
+// Two exist: base, from which the log can be replayed whole, and the newest. At birth one file is both; it stays the base
+// until the front of the log is dropped for the first time, which makes a file base-<index>. That name alone says that the
+// segments at or below its index are no longer wanted (FrontSegments): an older checkpoint file never does, because a crash
+// may leave any of those, and the records behind it are wanted.
+//
+// A checkpoint that does not verify is passed over for the one before it as long as every entry behind that one is in the
+// log: replaying them gives the same state.
 const (
 	checkpointVersion  = 1
 	checkpointOverhead = 24
 	checkpointPrefix   = "checkpoint-"
+	basePrefix         = "base-"
 )
 
 var checkpointMagic = [4]byte{0xF5, 'T', 'R', 'C'}
@@ -63,70 +69,147 @@ func ParseCheckpoint(b []byte, owner id.Replica) (*partitions.Checkpoint, error)
 	return c, err
 }
 
+// FrontSegments tells how many segments at the front of a log lie wholly at or below its base, and so are leftovers of a
+// DropFront. firsts are the first indices of all its segments, ascending. The last segment is never among them. It is the
+// whole decision: who keeps segments elsewhere than in files calls it too.
+func FrontSegments(firsts []id.Index, base id.Index) int {
+	n := 0
+	for n+1 < len(firsts) && firsts[n+1] <= base+1 {
+		n++
+	}
+	return n
+}
+
 // checkpoints are the checkpoint files of one replica.
 type checkpoints struct {
 	sys       system
 	directory string
 	owner     id.Replica
-	indices   []id.Index // of the files, ascending
+	indices   []id.Index // of the files named checkpoint, ascending
+	bases     []id.Index // of the files named base, ascending
 	bytes     atomic.Int64
 }
 
-// openCheckpoints lists the files and returns the newest checkpoint that verifies, nil if none does.
-func openCheckpoints(sys system, directory string, owner id.Replica, names []string) (*checkpoints, *partitions.Checkpoint, error) {
-	c := &checkpoints{sys: sys, directory: directory, owner: owner}
-	for _, name := range names {
-		digits, ok := strings.CutPrefix(name, checkpointPrefix)
-		if index, err := strconv.ParseUint(digits, 10, 64); ok && err == nil && len(digits) == 20 {
-			c.indices = append(c.indices, id.Index(index))
-		}
+// openCheckpoints lists the files.
+func openCheckpoints(sys system, directory string, owner id.Replica, names []string) *checkpoints {
+	return &checkpoints{
+		sys: sys, directory: directory, owner: owner,
+		indices: indicesOf(names, checkpointPrefix), bases: indicesOf(names, basePrefix),
 	}
-	slices.Sort(c.indices)
-	var newest *partitions.Checkpoint
-	for _, index := range slices.Backward(c.indices) {
-		b, err := os.ReadFile(c.path(index))
-		if err != nil {
-			return nil, nil, err
-		}
-		c.bytes.Add(int64(len(b)))
-		if newest != nil {
-			continue
-		}
-		found, err := ParseCheckpoint(b, owner)
-		if errors.Is(err, partitions.ErrNewer) {
-			return nil, nil, fmt.Errorf("%s: %w", filepath.Base(c.path(index)), err)
-		}
-		if err == nil && found.Index == index {
-			newest = found
-		}
-	}
-	return c, newest, nil
 }
 
-// save makes a checkpoint durable as the newest one and removes those between base and it.
+// indicesOf picks the files with a prefix out of a directory's names, in order.
+func indicesOf(names []string, prefix string) []id.Index {
+	var all []id.Index
+	for _, name := range names {
+		digits, ok := strings.CutPrefix(name, prefix)
+		if index, err := strconv.ParseUint(digits, 10, 64); ok && err == nil && len(digits) == 20 {
+			all = append(all, id.Index(index))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// dropped is the index through which the front of the log was dropped; 0: never.
+func (c *checkpoints) dropped() id.Index {
+	if len(c.bases) == 0 {
+		return 0
+	}
+	return c.bases[len(c.bases)-1]
+}
+
+// load returns the newest checkpoint that verifies, and the one just before the log's first entry; nil for what there is
+// not.
+func (c *checkpoints) load(first id.Index) (newest, base *partitions.Checkpoint, err error) {
+	take := func(name string, index id.Index) error {
+		found, err := c.read(name, index)
+		if err != nil || found == nil {
+			return err
+		}
+		if newest == nil || index > newest.Index {
+			newest = found
+		}
+		if index+1 == first {
+			base = found
+		}
+		return nil
+	}
+	for _, index := range c.indices {
+		if err := take(checkpointName(index), index); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, index := range c.bases {
+		if err := take(baseName(index), index); err != nil {
+			return nil, nil, err
+		}
+	}
+	return newest, base, nil
+}
+
+// read returns a checkpoint, nil if it does not verify.
+func (c *checkpoints) read(name string, index id.Index) (*partitions.Checkpoint, error) {
+	b, err := os.ReadFile(filepath.Join(c.directory, name))
+	if err != nil {
+		return nil, err
+	}
+	c.bytes.Add(int64(len(b)))
+	found, err := ParseCheckpoint(b, c.owner)
+	if errors.Is(err, partitions.ErrNewer) {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err != nil || found.Index != index {
+		return nil, nil
+	}
+	return found, nil
+}
+
+// save makes a checkpoint durable as the newest one, and removes what it replaces.
 func (c *checkpoints) save(p *partitions.Checkpoint) error {
-	b := AppendCheckpoint(nil, c.owner, p)
-	if err := replaceFile(c.sys, c.path(p.Index), b); err != nil {
+	if err := c.write(checkpointName(p.Index), p); err != nil {
 		return err
 	}
-	if !slices.Contains(c.indices, p.Index) {
-		c.indices = append(c.indices, p.Index)
-		slices.Sort(c.indices)
-		c.bytes.Add(int64(len(b)))
+	c.indices = included(c.indices, p.Index)
+	return c.thin()
+}
+
+// saveBase makes a checkpoint durable as the base. What it replaces is removed by thin, once nobody needs it.
+func (c *checkpoints) saveBase(p *partitions.Checkpoint) error {
+	if err := c.write(baseName(p.Index), p); err != nil {
+		return err
 	}
-	return c.thin(p.Index)
+	c.bases = included(c.bases, p.Index)
+	return nil
+}
+
+func (c *checkpoints) write(name string, p *partitions.Checkpoint) error {
+	path := filepath.Join(c.directory, name)
+	replaced, _ := os.Stat(path)
+	b := AppendCheckpoint(nil, c.owner, p)
+	if err := replaceFile(c.sys, path, b); err != nil {
+		return err
+	}
+	c.bytes.Add(int64(len(b)))
+	if replaced != nil {
+		c.bytes.Add(-replaced.Size())
+	}
+	return nil
+}
+
+// included returns a sorted list with an index in it.
+func included(all []id.Index, index id.Index) []id.Index {
+	if at, found := slices.BinarySearch(all, index); !found {
+		all = slices.Insert(all, at, index)
+	}
+	return all
 }
 
 // thin removes every checkpoint but base and the newest. A crash before that leaves more of them, which does no harm: the
 // next call removes them.
-func (c *checkpoints) thin(newest id.Index) error {
-	kept := c.indices[:0:0]
-	for i, index := range c.indices {
-		if i == 0 || index == newest {
-			kept = append(kept, index)
-			continue
-		}
-		path := c.path(index)
+func (c *checkpoints) thin() error {
+	remove := func(name string) error {
+		path := filepath.Join(c.directory, name)
 		info, err := os.Stat(path)
 		if err != nil {
 			return err
@@ -135,13 +218,27 @@ func (c *checkpoints) thin(newest id.Index) error {
 			return err
 		}
 		c.bytes.Add(-info.Size())
+		return nil
 	}
-	c.indices = kept
+	for len(c.bases) > 1 {
+		if err := remove(baseName(c.bases[0])); err != nil {
+			return err
+		}
+		c.bases = c.bases[1:]
+	}
+	at := 1 // the lowest checkpoint is the base
+	if len(c.bases) > 0 {
+		at = 0
+	}
+	for len(c.indices) > at+1 {
+		if err := remove(checkpointName(c.indices[at])); err != nil {
+			return err
+		}
+		c.indices = slices.Delete(c.indices, at, at+1)
+	}
 	return nil
 }
 
-func (c *checkpoints) path(index id.Index) string {
-	return filepath.Join(c.directory, checkpointName(index))
-}
-
 func checkpointName(index id.Index) string { return checkpointPrefix + segmentName(index) }
+
+func baseName(index id.Index) string { return basePrefix + segmentName(index) }

@@ -45,6 +45,7 @@ type Log struct {
 	mu       sync.Mutex
 	segments []*segment // never empty; ascending
 	last     id.Index
+	front    id.Offset // where the log begins: the next offset of its base; 0 where that does not verify
 }
 
 var _ partitions.Log = (*Log)(nil)
@@ -134,7 +135,7 @@ func (l *Log) writable() error {
 // poisoned notes a failure after which nothing above the durable index can be believed.
 func (l *Log) poisoned(what string, err error) error {
 	l.poison = err
-	return fmt.Errorf("%s of replica %d in %s: %w", what, l.owner, l.directory, err)
+	return fmt.Errorf("%s of replica %d in %s: %w", what, l.owner, l.directory, full(err))
 }
 
 // stage makes the frame of an entry.
@@ -244,9 +245,18 @@ func (l *Log) SaveCheckpoint(c *partitions.Checkpoint) error {
 			Invariant: "a checkpoint covers durable entries only", Got: c.Index, Want: l.durable})
 	}
 	if err := l.checkpoints.save(c); err != nil {
-		return l.poisoned("checkpoint", err)
+		return l.replacing("checkpoint", err)
 	}
 	return nil
+}
+
+// replacing judges the failure of putting a file of its own beside the segments. While that had no name nothing of the log
+// has changed, so that a disk without room for a checkpoint costs nothing but the checkpoint; after that, poison.
+func (l *Log) replacing(what string, err error) error {
+	if errors.Is(err, errUnnamed) {
+		return fmt.Errorf("%s of replica %d in %s: %w", what, l.owner, l.directory, err)
+	}
+	return l.poisoned(what, err)
 }
 
 // Size implements partitions.Log.

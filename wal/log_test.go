@@ -221,7 +221,7 @@ func recovered(t testing.TB, l *Log, want partitions.Recovered) {
 	if got.Newest == nil {
 		t.Fatal("no checkpoint")
 	}
-	got.Newest = nil
+	got.Newest, got.Base = nil, nil
 	want.Replica, want.First = testReplica, bornAt+1
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("recovered (-want +got):\n%s", diff)

@@ -28,11 +28,13 @@ type opening struct {
 	doubt   doubt
 
 	names       []string
-	firsts      []id.Index // of all segments
+	firsts      []id.Index // of all segments but the leftovers
+	leftovers   []id.Index // of segments that the base has replaced; still on disk
 	slot        Slot
 	kept        int // the place where slot is certainly durable; -1: none
 	checkpoints *checkpoints
 	newest      *partitions.Checkpoint
+	base        *partitions.Checkpoint
 	lo          int            // the first segment surveyed, in firsts
 	segments    []SegmentBytes // those surveyed
 	verdict     Verdict
@@ -105,10 +107,18 @@ func (o *opening) readState() (*partitions.Damage, error) {
 			Reason: fmt.Sprintf("the hard state cannot be read, so the replica does not know its vote: %v", err),
 		}
 	}
-	if o.checkpoints, o.newest, err = openCheckpoints(o.sys, o.directory, o.owner, o.names); err != nil {
+	o.checkpoints = openCheckpoints(o.sys, o.directory, o.owner, o.names)
+	o.firsts = segmentNames(o.names)
+	if n := FrontSegments(o.firsts, o.checkpoints.dropped()); n > 0 {
+		o.leftovers, o.firsts = o.firsts[:n], o.firsts[n:]
+	}
+	var first id.Index
+	if len(o.firsts) > 0 {
+		first = o.firsts[0]
+	}
+	if o.newest, o.base, err = o.checkpoints.load(first); err != nil {
 		return nil, err
 	}
-	o.firsts = segmentNames(o.names)
 	if o.newest == nil || len(o.firsts) == 0 {
 		return nil, fmt.Errorf("%s holds %d segments and no checkpoint that verifies: %w",
 			o.directory, len(o.firsts), partitions.ErrDamaged)
@@ -154,6 +164,12 @@ func (o *opening) discontinuity() (*partitions.Damage, error) {
 			Reason: fmt.Sprintf("the log begins at entry %d, and the newest checkpoint that verifies is of %d", o.firsts[0], want-1),
 		}, nil
 	}
+	if dropped := o.checkpoints.dropped(); dropped != 0 && o.firsts[0] != dropped+1 {
+		return &partitions.Damage{
+			Kind: partitions.DamageHole, File: segmentName(o.firsts[0]), Index: dropped + 1,
+			Reason: fmt.Sprintf("the log begins at entry %d, and its front was dropped through %d only", o.firsts[0], dropped),
+		}, nil
+	}
 	for _, first := range o.firsts[:o.lo] {
 		info, err := os.Stat(filepath.Join(o.directory, segmentName(first)))
 		if err != nil {
@@ -182,7 +198,7 @@ func (o *opening) recover(damage *partitions.Damage, terms []partitions.TermStar
 	}
 	state.Commit = min(v.Last, max(state.Commit, o.newest.Index))
 	o.recovered = partitions.Recovered{
-		HardState: state, Replica: o.owner, Newest: o.newest,
+		HardState: state, Replica: o.owner, Base: o.base, Newest: o.newest,
 		First: o.firsts[0], Last: v.Last, Terms: terms,
 		Durable: v.Durable, Torn: v.Torn, Damage: damage,
 	}
@@ -197,6 +213,9 @@ func (o *opening) log() *Log {
 		sys: o.sys, directory: o.directory, owner: o.owner, segmentBytes: o.segmentBytes,
 		recovered: o.recovered, checkpoints: o.checkpoints, state: o.recovered.HardState,
 		last: o.verdict.Last, durable: o.verdict.Last,
+	}
+	if o.base != nil {
+		l.front = o.base.NextOffset
 	}
 	for _, first := range o.firsts[:o.lo+o.verdict.Segment+1] {
 		s := &segment{first: first}
@@ -222,6 +241,9 @@ func (o *opening) writable() (*Log, error) {
 		// loss would take the file back, with everything written to it since.
 		return nil, fmt.Errorf("open of %s: %w", o.directory, err)
 	}
+	if err := o.finishDrop(); err != nil {
+		return nil, fmt.Errorf("drop of the front of %s: %w", o.directory, err)
+	}
 	l := o.log()
 	end := l.segments[len(l.segments)-1]
 	tailBytes := o.segments[o.verdict.Segment]
@@ -240,6 +262,18 @@ func (o *opening) writable() (*Log, error) {
 		return nil, errors.Join(err, l.slots.close(), l.tail.Close())
 	}
 	return l, nil
+}
+
+// finishDrop removes what an interrupted DropFront left. Mending has made the base's name durable, or the fsync of a clean
+// directory.
+func (o *opening) finishDrop() error {
+	if len(o.leftovers) == 0 {
+		return nil
+	}
+	if err := dropSegments(o.sys, o.directory, o.leftovers); err != nil {
+		return err
+	}
+	return o.checkpoints.thin()
 }
 
 // mend cuts the tear and makes durable what is believed. Each step leaves a directory that opens to the same log.

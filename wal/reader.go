@@ -72,7 +72,7 @@ func (l *Log) indexed(i int) (v view, ok bool, err error) {
 		return view{}, false, fmt.Errorf("segment %s: %w", segmentName(v.first), err)
 	}
 	l.mu.Lock()
-	l.segments[i].index = v.index // only cut and Close change the list, and both wait for this read
+	l.segments[i].index = v.index // only cut, DropFront and Close change the list, and all wait for this read
 	l.mu.Unlock()
 	return v, true, nil
 }
@@ -161,6 +161,12 @@ func (l *Log) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error)
 		return nil, err
 	}
 	defer l.life.RUnlock()
+	l.mu.Lock()
+	front := l.front
+	l.mu.Unlock()
+	if from < front {
+		return nil, l.trimmed(from, front)
+	}
 	v, ok, lost, err := l.find(from)
 	q := query{from: from, until: until, left: maxBytes, lost: lost}
 	for ok && err == nil {

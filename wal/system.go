@@ -1,11 +1,15 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
+	"troupe/partitions"
 	"troupe/partitions/id"
 
 	tidwall "github.com/tidwall/wal"
@@ -63,15 +67,28 @@ func (disk) openTail(directory string, segmentBytes int) (tail, error) {
 // newSuffix marks a file or directory that is not finished. Whatever bears it at an opening is removed.
 const newSuffix = ".new"
 
+// errUnnamed says that a file failed to be replaced before anything of the old one changed.
+var errUnnamed = errors.New("nothing was replaced")
+
 // replaceFile puts b in place of a file, or makes it, so that after a crash there is the old content or the new one, whole.
+// Its error unwraps to errUnnamed while the old content certainly stands; to partitions.ErrDiskFull where there is no room.
 func replaceFile(sys system, path string, b []byte) error {
 	if err := writeNewFile(sys, path+newSuffix, b); err != nil {
-		return err
+		_ = os.Remove(path + newSuffix) // what stays is removed by the next opening
+		return fmt.Errorf("%w: %w", errUnnamed, full(err))
 	}
 	if err := os.Rename(path+newSuffix, path); err != nil {
 		return err
 	}
 	return sys.syncDirectory(filepath.Dir(path))
+}
+
+// full marks an error of the operating system's that says there is no room.
+func full(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w: %w", partitions.ErrDiskFull, err)
+	}
+	return err
 }
 
 // writeNewFile makes a file durable but for its name.
