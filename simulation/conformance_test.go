@@ -19,7 +19,7 @@ import (
 // The twin is worth what it has in common with wal. Both get the same operations here; they must answer the same, and leave
 // the same bytes.
 func TestTwinConformsToWAL(t *testing.T) {
-	for seed := range seeds() / 2 {
+	for seed := range seeds() / 3 {
 		random := Streams{seed}.Named("conformance")
 		segmentBytes := 1 << between(random, 11, 14)
 		path := t.TempDir()

@@ -16,7 +16,7 @@ import (
 type change struct{ file, from, to string }
 
 // The bugs: each takes away something that the promises rest on, and must be found by one of the named invariants within 20
-// seeds. They exist only in an overlay, never in a file of the repository.
+// seeds, on three ranges of them. They exist only in an overlay, never in a file of the repository.
 var planted = []struct {
 	name    string
 	changes []change
@@ -25,7 +25,8 @@ var planted = []struct {
 	{
 		name:    "acknowledge before fsync",
 		changes: []change{{"actors/storage.go", "err = log.Sync()", "err = nil"}},
-		found:   []string{"ack-before-durable"},
+		// Where the power goes before any client is acknowledged, the catalog itself is lost and the broker cannot start.
+		found: []string{"ack-before-durable", "not-live"},
 	},
 	{
 		name: "believe the torn tail",
@@ -61,20 +62,28 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	for _, bug := range planted {
 		t.Run(bug.name, func(t *testing.T) {
 			binary := plant(t, bug.changes)
-			out, err := exec.Command(binary, "--seeds", "20", "--fail-fast", "--json").Output()
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-				t.Fatalf("20 seeds with the bug end with %v", err)
+			for _, from := range []string{"0", "1000", "2000"} {
+				find(t, binary, from, bug.found)
 			}
-			lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
-			var last Report
-			must(t, json.Unmarshal(lines[len(lines)-1], &last))
-			if last.Violation == nil || !slices.Contains(bug.found, last.Violation.Invariant) {
-				t.Fatalf("found by %v, want one of %q", last.Violation, bug.found)
-			}
-			t.Logf("seed %d: %v", last.Seed, last.Violation)
 		})
 	}
+}
+
+// find demands that 20 seeds from a given one on find the bug, by one of the named invariants.
+func find(t *testing.T, binary, from string, by []string) {
+	t.Helper()
+	out, err := exec.Command(binary, "--seed", from, "--seeds", "20", "--fail-fast", "--json").Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("20 seeds from %s with the bug end with %v", from, err)
+	}
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	var last Report
+	must(t, json.Unmarshal(lines[len(lines)-1], &last))
+	if last.Violation == nil || !slices.Contains(by, last.Violation.Invariant) {
+		t.Fatalf("seed %d: found by %v, want one of %q", last.Seed, last.Violation, by)
+	}
+	t.Logf("seed %d: %v", last.Seed, last.Violation)
 }
 
 // plant builds the simulator with changed sources.

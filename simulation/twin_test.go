@@ -209,7 +209,7 @@ func sameEntries(t *testing.T, want, got []partitions.Entry) {
 func TestTwinKeepsWhatWasSynced(t *testing.T) {
 	var faults Faults
 	var marks Marks
-	for seed := range 2 * seeds() {
+	for seed := range seeds() {
 		random := Streams{seed}.Named("test")
 		w := twinWorld(seed, 1<<between(random, 11, 15))
 		c, state := birth()
