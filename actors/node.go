@@ -32,6 +32,7 @@ type Options struct {
 	// directory may have been lost.
 	Bootstrap bool
 	Log       *slog.Logger // nil: nothing is logged
+	Meter     Meter        // nil: nothing is counted
 	Limits    Limits
 	Replicas  partitions.Limits // of every replica
 	// Check verifies every replica's whole state after each of its turns: for tests and simulations.
@@ -62,6 +63,9 @@ func NewNode(o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Meter == nil {
+		o.Meter = unmetered{}
+	}
 	if o.Members == nil {
 		o.Members = membership.Single(membership.Member{Node: o.Node, Gateway: o.Gateway, Version: o.Version})
 	}
@@ -73,7 +77,7 @@ func NewNode(o Options) (*Node, error) {
 	}
 	n := &Node{options: o, board: newBoard()}
 	n.stage = &stage{
-		system: o.System, seams: o.Seams, log: o.Log, limits: o.Limits.orDefaults(), node: o.Node, check: o.Check,
+		system: o.System, seams: o.Seams, log: o.Log, meter: o.Meter, limits: o.Limits.orDefaults(), node: o.Node, check: o.Check,
 	}
 	n.pid = o.System.NewLocalPID(o.Name)
 	n.catalog = o.System.NewLocalPID(o.Name + "/catalog")

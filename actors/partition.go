@@ -50,6 +50,7 @@ type partition struct {
 	tries    int   // at opening, since it last served
 	failure  error // why it closes, waits or is stopped
 	ending   *leave
+	counted  partitions.Counts // of this life's replica, as the meter was last told
 	traffic
 }
 
@@ -106,7 +107,7 @@ func (p *partition) opened(m opened) {
 	if m.instance != p.instance || p.phase != phaseOpening {
 		return
 	}
-	p.life = m.life
+	p.life, p.counted = m.life, partitions.Counts{}
 	if p.ending != nil || m.err != nil {
 		p.fail(m.err)
 		return
@@ -145,6 +146,7 @@ func (p *partition) fail(err error) {
 	if p.phase >= phaseClosing {
 		return
 	}
+	p.count()
 	p.failure, p.phase = err, phaseClosing
 	p.ticking.Store(false)
 	if p.ending == nil {
@@ -200,6 +202,7 @@ func (p *partition) ended(m closed) {
 	default:
 		p.phase = phaseWaiting
 		p.tries++
+		p.meter.Restarted()
 		p.settle()
 		p.later(p.limits.delay(p.tries), p.self, reopen{instance: p.instance})
 	}

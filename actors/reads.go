@@ -19,7 +19,9 @@ func (p *partition) read(r partitions.Read) {
 func (s *stage) readBatches(log partitions.Log, r partitions.Read) (a partitions.FetchAnswer) {
 	a = r.Answer
 	defer s.rescue("read", func(err error) { a.Err = both(a.Err, err) })
+	began := s.elapsed()
 	batches, err := log.ReadBatches(r.From, r.Until, r.MaxBytes)
+	s.meter.Read(s.elapsed() - began)
 	a.Batches, a.Err = batches, both(a.Err, err)
 	return a
 }

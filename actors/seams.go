@@ -18,6 +18,9 @@ type Seams struct {
 	Disk Disk
 	// Pool runs blocking work (writes, fsyncs, cold reads) beside the actors.
 	Pool Pool
+	// Stopwatch returns a reading that only grows, for measuring how long something took and nothing else: no decision may
+	// depend on it, or a simulation would not be repeatable. nil: everything takes no time.
+	Stopwatch func() time.Duration
 	// Dispatcher and Mailbox are given to every actor's props; nil for protoactor's own.
 	Dispatcher actor.Dispatcher
 	Mailbox    actor.MailboxProducer

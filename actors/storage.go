@@ -120,7 +120,7 @@ func (s *storage) write(instance uint64) {
 	log, writes := s.log, s.batch
 	s.run(n, func() (d done) {
 		defer s.rescue("write", func(err error) { d = s.failure(instance, "write", err) })
-		if err := commit(log, writes); err != nil {
+		if err := s.commit(log, writes); err != nil {
 			return s.failure(instance, "write", err)
 		}
 		return done{report: persisted{instance: instance, through: writes[len(writes)-1].Sequence}}
@@ -128,12 +128,20 @@ func (s *storage) write(instance uint64) {
 }
 
 // commit appends writes to the log and makes them durable. Whoever is told of an acknowledgement relies on the Sync.
-func commit(log partitions.Log, writes []partitions.Write) error {
-	err := log.Append(writes)
-	if err == nil {
-		err = log.Sync()
+func (s *stage) commit(log partitions.Log, writes []partitions.Write) error {
+	if err := log.Append(writes); err != nil {
+		return err
 	}
-	return err
+	began := s.elapsed()
+	if err := log.Sync(); err != nil {
+		return err
+	}
+	entries := 0
+	for i := range writes {
+		entries += len(writes[i].Entries)
+	}
+	s.meter.Synced(s.elapsed()-began, entries)
+	return nil
 }
 
 func (s *storage) save(o saveOrder) {

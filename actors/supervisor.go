@@ -18,6 +18,7 @@ type stage struct {
 	system *actor.ActorSystem
 	seams  Seams
 	log    *slog.Logger
+	meter  Meter
 	limits Limits
 	node   id.Node
 	check  bool // call Replica.Check after every turn

@@ -82,6 +82,7 @@ func (p *partition) turn() {
 		p.drain()
 	}
 	p.wind()
+	p.count()
 	if !p.running() {
 		return
 	}
@@ -125,6 +126,17 @@ func (p *partition) drain() {
 	}
 	if out.Failed != nil {
 		p.fail(out.Failed) // opening the log again tells what of it is damaged
+	}
+}
+
+// count tells the meter what the replica has done since it was last told.
+func (p *partition) count() {
+	if !p.running() {
+		return
+	}
+	if now := p.life.replica.Counts(); now != p.counted {
+		p.meter.Counted(now.Since(p.counted))
+		p.counted = now
 	}
 }
 

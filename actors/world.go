@@ -24,6 +24,12 @@ func (RealClock) After(d time.Duration, f func()) (cancel func()) {
 	return func() { t.Stop() }
 }
 
+// NewStopwatch returns a reading of the machine's monotonic clock, for Seams.Stopwatch.
+func NewStopwatch() func() time.Duration {
+	began := time.Now()
+	return func() time.Duration { return time.Since(began) }
+}
+
 // RealPool runs jobs on a fixed number of goroutines, which it starts as jobs come and ends when there are none.
 type RealPool struct {
 	most int

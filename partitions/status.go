@@ -53,6 +53,19 @@ type Counts struct {
 	Elections               int64 // won
 }
 
+// Counts returns the running totals alone, for whoever adds them up often.
+func (r *Replica) Counts() Counts { return r.counts }
+
+// Since returns what was added to the totals since they were earlier.
+func (c Counts) Since(earlier Counts) Counts {
+	return Counts{
+		Batches: c.Batches - earlier.Batches, Records: c.Records - earlier.Records, Bytes: c.Bytes - earlier.Bytes,
+		Duplicates: c.Duplicates - earlier.Duplicates,
+		Fetches:    c.Fetches - earlier.Fetches, TailFetches: c.TailFetches - earlier.TailFetches,
+		Checkpoints: c.Checkpoints - earlier.Checkpoints, Elections: c.Elections - earlier.Elections,
+	}
+}
+
 // Status describes the replica.
 func (r *Replica) Status() Status {
 	s := Status{
