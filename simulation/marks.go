@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,15 +50,23 @@ func (m *Marks) Add(other Marks) {
 	}
 }
 
-// Missing lists the kinds that were never seen.
+// unasked are marks that no client can bring about: no request removes the front of a log. The twin's own tests demand them.
+var unasked = []Mark{MarkFrontDropped, MarkDropFinished}
+
+// Missing lists the kinds that were never seen although clients can bring them about.
 func (m Marks) Missing() []Mark {
 	var missing []Mark
 	for i, n := range m {
-		if n == 0 {
+		if n == 0 && !slices.Contains(unasked, Mark(i)) {
 			missing = append(missing, Mark(i))
 		}
 	}
 	return missing
+}
+
+// Unforeseen lists the kinds that were seen although no client can bring them about: they are to be demanded from then on.
+func (m Marks) Unforeseen() []Mark {
+	return slices.DeleteFunc(slices.Clone(unasked), func(mark Mark) bool { return m[mark] == 0 })
 }
 
 // String lists every kind with its count.
