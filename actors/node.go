@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,7 +73,7 @@ func NewNode(o Options) (*Node, error) {
 	if o.System == nil {
 		log := o.Log
 		o.System = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
-			return log.With("library", "protoactor")
+			return slog.New(troubleOnly{log.With("library", "protoactor").Handler()})
 		}))
 	}
 	n := &Node{options: o, board: newBoard()}
@@ -84,6 +85,24 @@ func NewNode(o Options) (*Node, error) {
 	n.orders = &door[order]{limit: n.stage.limits.Proposals, wake: func() { n.stage.send(n.catalog, wake{}) }}
 	n.router = &Router{stage: n.stage, board: n.board, orders: n.orders, cluster: n.Cluster}
 	return n, nil
+}
+
+// troubleOnly drops what a library says of its ordinary day: nobody who runs a broker knows what it speaks of.
+type troubleOnly struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h troubleOnly) Enabled(c context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && h.Handler.Enabled(c, l)
+}
+
+// WithAttrs implements slog.Handler.
+func (h troubleOnly) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return troubleOnly{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h troubleOnly) WithGroup(name string) slog.Handler {
+	return troubleOnly{h.Handler.WithGroup(name)}
 }
 
 // Start builds the tree and returns at once. ready is called once: with nil when the catalog serves and every partition

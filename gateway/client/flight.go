@@ -33,6 +33,7 @@ type flight struct {
 	halted     bool      // an answer in sent is not a success
 	attempts   uint64
 	pause      time.Time // nothing is sent before
+	trouble    error     // why it pauses; nil since the last delivery
 	connection *connection
 	compressor batch.Compressor
 }
@@ -222,7 +223,7 @@ func (f *flight) settle() {
 		p := f.sent[0]
 		switch judge(p.answer.err, p, f.idempotent()) {
 		case delivered:
-			f.sent = f.sent[1:]
+			f.sent, f.trouble = f.sent[1:], nil
 			f.lane.finish(p, p.answer.base, nil)
 		case sendAgain:
 			if !f.allAnswered() {
@@ -258,7 +259,7 @@ func (f *flight) rewind() {
 
 // postpone pauses sending, longer with each failure of the parcel, and looks for a better route meanwhile.
 func (f *flight) postpone(p *parcel, err error) {
-	f.pause = time.Now().Add(backoff(p.failures, err))
+	f.pause, f.trouble = time.Now().Add(backoff(p.failures, err)), err
 	p.failures++
 	f.lane.client.topics.refresh(f.lane.topic)
 }
@@ -300,6 +301,9 @@ func (f *flight) expire(now time.Time) {
 			return
 		}
 		late := fmt.Errorf("%w of %v", ErrDeliveryTimeout, f.lane.client.settings.deliveryTimeout)
+		if f.trouble != nil { // for people only: what it was must not decide what may be sent again
+			late = fmt.Errorf("%w; the last attempt: %v", late, f.trouble)
+		}
 		if len(f.sent)+len(f.again) > 0 {
 			f.abandon(late)
 			continue
