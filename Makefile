@@ -1,16 +1,18 @@
 # Troupe. `make` alone lists the targets: the text after ## is what it prints.
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NATS_SERVER := github.com/nats-io/nats-server/v2@v2.15.2
 
 SEEDS    ?= 500
 FUZZTIME ?= 20s
 BENCH    ?= .
+RESULTS  ?= bin/peers-results
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test check rest race lint sim bench fuzz fmt tools clean
+.PHONY: help build run demo test check rest race lint sim bench bench-peers fuzz fmt tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/troupe and bin/troupe-sim
 	@mkdir -p bin
@@ -47,6 +49,11 @@ sim: build ## run SEEDS=500 seeds of the simulator
 
 bench: ## run the Go benchmarks with allocations; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-peers: build ## the same load on NATS JetStream and Apache Kafka, if they can run here; RESULTS=dir keeps raw figures
+	@test -x bin/nats-server || GOBIN=$(CURDIR)/bin go install $(NATS_SERVER) || echo "nats-server cannot be installed; going on without"
+	cd cmd/peers && go vet . && go test . && go build -o $(CURDIR)/bin/peers .
+	bin/peers --out $(RESULTS)
 
 fuzz: ## run every fuzz test for FUZZTIME=20s
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
