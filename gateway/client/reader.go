@@ -85,8 +85,8 @@ func (r *reader) run() {
 	defer timer.Stop()
 	for {
 		groups, next := r.plan(time.Now())
-		for address, group := range groups {
-			r.client.run(func() { r.fetch(address, group) })
+		for to, group := range groups {
+			r.client.run(func() { r.fetch(to.address, group) })
 		}
 		if next.IsZero() {
 			timer.Stop()
@@ -102,11 +102,22 @@ func (r *reader) run() {
 	}
 }
 
-// plan groups the partitions that should be fetched by their leader's address and marks them busy.
-func (r *reader) plan(now time.Time) (groups map[string][]*reading, next time.Time) {
+// route is where a group of partitions is fetched from. Each broker has several ways, with the same partitions on each, as a
+// rule: while the answer on one is decoded and polled, the broker reads for another.
+type route struct {
+	address string
+	way     int32
+}
+
+// fetchWays is how many ways a broker has: one lets broker and client wait for each other in turn, and more than a few only
+// make answers smaller.
+const fetchWays = 3
+
+// plan groups the partitions that should be fetched by their route and marks them busy.
+func (r *reader) plan(now time.Time) (groups map[route][]*reading, next time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	groups = make(map[string][]*reading)
+	groups = make(map[route][]*reading)
 	for _, x := range r.readings {
 		due, later := x.due(now, r.client.settings.fetchBytes)
 		if !due {
@@ -115,10 +126,10 @@ func (r *reader) plan(now time.Time) (groups map[string][]*reading, next time.Ti
 			}
 			continue
 		}
-		address := x.topic.leader(x.number)
-		if len(groups[address]) < protocol.MaxPartitions {
+		to := route{x.topic.leader(x.number), x.number % fetchWays}
+		if len(groups[to]) < protocol.MaxPartitions {
 			x.busy = true
-			groups[address] = append(groups[address], x)
+			groups[to] = append(groups[to], x)
 		} else {
 			r.nudge() // the next plan takes it
 		}
