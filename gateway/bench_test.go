@@ -27,7 +27,7 @@ func (b *instantBroker) Fetch(_ id.Partition, _ partitions.Fetch, done func(part
 
 // benchmarkSession drives one request through a session, from the frame's bytes to the reply's.
 func benchmarkSession(b *testing.B, broker Broker, m protocol.Message, bytes int) {
-	s := NewSession(broker, Limits{}, func(r Reply) { r.Frame() })
+	s := NewSession(broker, Limits{}, func(r Reply) { r.Frame(); r.Done() })
 	if _, err := s.Receive(protocol.EncodeRequest(0, &protocol.HelloRequest{}).Payload()); err != nil {
 		b.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestSessionAllocations(t *testing.T) {
 		t.Skip("under the race detector, which -short goes with, pools forget on purpose")
 	}
 	broker := &instantBroker{fakeBroker: newFakeBroker(t, topic("a", 1))}
-	s := NewSession(broker, Limits{}, func(r Reply) { r.Frame() })
+	s := NewSession(broker, Limits{}, func(r Reply) { r.Frame(); r.Done() })
 	count := func(m protocol.Message) float64 {
 		payload := protocol.EncodeRequest(1, m).Payload()
 		return testing.AllocsPerRun(10, func() {

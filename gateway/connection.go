@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ type connection struct {
 	conn    net.Conn
 	session *Session
 
+	address string        // whom the connection counts for
+	gone    chan struct{} // closed when no more requests are to be read
+
 	mu       sync.Mutex
 	changed  *sync.Cond // any of the below
 	replies  []Reply    // to be written; at most as many as requests
@@ -30,12 +34,13 @@ type connection struct {
 	draining bool       // no more requests are read
 	ended    bool       // the reader has returned: when requests is 0, so is the writer's work
 	broken   bool       // the socket takes no more: replies are dropped
+	left     bool       // gone is closed
 }
 
 func newConnection(s *Server, conn net.Conn) *connection {
-	c := &connection{server: s, conn: conn}
+	c := &connection{server: s, conn: conn, address: addressOf(conn), gone: make(chan struct{})}
 	c.changed = sync.NewCond(&c.mu)
-	c.session = newSession(s.broker, s.limits, s.inflate, c.queue)
+	c.session = newSession(s.broker, s.limits, s.shared, c.queue)
 	return c
 }
 
@@ -53,7 +58,7 @@ func (c *connection) run() {
 	c.session.Close()
 	c.change(func() { c.ended = true })
 	<-written
-	c.linger()
+	linger(c.conn, c.server.limits.LingerTime)
 	c.conn.Close()
 }
 
@@ -61,38 +66,38 @@ func (c *connection) run() {
 func (c *connection) change(f func()) {
 	c.mu.Lock()
 	f()
+	if (c.draining || c.broken) && !c.left {
+		c.left = true
+		close(c.gone)
+	}
 	c.mu.Unlock()
 	c.changed.Broadcast()
 }
 
-// read hands frames to the session until the client ends, breaks the protocol or is drained.
+// read hands frames to the session until the client ends, breaks the protocol, takes too long, or is drained.
 func (c *connection) read() error {
-	limits := &c.server.limits
 	from := bufio.NewReaderSize(c.conn, readBuffer)
-	begin := time.Now().Add(limits.HandshakeTime)
+	accepted := time.Now()
 	for c.room() {
+		hurry := deadline{accepted.Add(c.server.limits.HandshakeTime), "handshake_ms", c.server.limits.HandshakeTime}
 		if c.session.greeted {
-			begin = time.Now().Add(limits.IdleTime)
+			hurry = deadline{time.Now().Add(c.server.limits.IdleTime), "idle_ms", c.server.limits.IdleTime}
 		}
-		if err := c.conn.SetReadDeadline(begin); err != nil {
-			return err
+		switch err := c.await(from, hurry); {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded) && c.session.greeted && c.unanswered():
+			continue // it is the broker that owes an answer
+		default:
+			return c.ends(err, hurry)
 		}
-		if c.isDraining() { // drain may have set its deadline before we set ours
-			return nil
-		}
-		if _, err := from.Peek(1); err != nil {
-			return ignoreEnd(err)
-		}
-		payload, err := c.frame(from, begin)
-		if errors.Is(err, protocol.ErrFrameTooLarge) {
-			c.change(func() { c.requests++ })
-			return c.session.tooLarge(err)
-		}
+		held := c.server.shared.bytes.hold()
+		payload, hurry, err := c.frame(from, held, hurry)
 		if err != nil {
-			return ignoreEnd(err)
+			held.release()
+			return c.ends(err, hurry)
 		}
 		c.change(func() { c.requests++ })
-		reserved, err := c.session.Receive(payload)
+		reserved, err := c.session.receive(payload, held)
 		c.change(func() { c.bytes += reserved })
 		if err != nil {
 			return err
@@ -101,16 +106,86 @@ func (c *connection) read() error {
 	return nil
 }
 
-// frame reads a frame that has begun, within FrameTime, and before Hello within the handshake's time.
-func (c *connection) frame(from *bufio.Reader, begin time.Time) ([]byte, error) {
-	end := time.Now().Add(c.server.limits.FrameTime)
-	if !c.session.greeted && begin.Before(end) {
-		end = begin
+// deadline is a time by which a client must have done something, and its name.
+type deadline struct {
+	at    time.Time
+	limit string
+	after time.Duration
+}
+
+// errLeaving ends the reading of a connection that is being drained or cut.
+var errLeaving = errors.New("gateway: no more requests are read")
+
+// await waits for the first byte of a frame.
+func (c *connection) await(from *bufio.Reader, until deadline) error {
+	if err := c.hurry(until); err != nil {
+		return err
 	}
-	if err := c.conn.SetReadDeadline(end); err != nil {
-		return nil, err
+	_, err := from.Peek(1)
+	return err
+}
+
+// hurry sets the deadline of reads. Whoever drains or cuts has set one of its own before, which must stand.
+func (c *connection) hurry(until deadline) error {
+	if err := c.conn.SetReadDeadline(until.at); err != nil {
+		return err
 	}
-	return protocol.ReadFrame(from, c.session.FrameLimit())
+	select {
+	case <-c.gone:
+		return errLeaving
+	default:
+		return nil
+	}
+}
+
+// frame reads a frame that has begun, within FrameTime, and before Hello within the handshake's time. The time it waits
+// for its turn in the budget of all connections is not the client's.
+func (c *connection) frame(from *bufio.Reader, held *hold, begun deadline) ([]byte, deadline, error) {
+	limits := &c.server.limits
+	until := deadline{time.Now().Add(limits.FrameTime), "frame_ms", limits.FrameTime}
+	if !c.session.greeted && begun.at.Before(until.at) {
+		until = begun
+	}
+	if err := c.hurry(until); err != nil {
+		return nil, until, err
+	}
+	payload, err := protocol.ReadFrameWithin(from, c.session.FrameLimit(), func(more int) error {
+		if held.try(more) {
+			return nil
+		}
+		asked := time.Now()
+		if !held.wait(more, c.gone) {
+			return errLeaving
+		}
+		until.at = until.at.Add(time.Since(asked))
+		return c.hurry(until)
+	})
+	return payload, until, err
+}
+
+// ends tells the client why nothing more of it is read, if there is something to tell.
+func (c *connection) ends(err error, until deadline) error {
+	select {
+	case <-c.gone:
+		return nil
+	default:
+	}
+	switch {
+	case errors.Is(err, protocol.ErrFrameTooLarge):
+		c.change(func() { c.requests++ })
+		return c.session.tooLarge(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.change(func() { c.requests++ })
+		c.session.timedOut(until.limit, until.after)
+	}
+	return ignoreEnd(err)
+}
+
+// unanswered tells whether the client waits for something.
+func (c *connection) unanswered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requests > 0
 }
 
 // ignoreEnd returns nil for the usual end of a connection.
@@ -131,18 +206,12 @@ func (c *connection) room() bool {
 	return !c.draining && !c.broken
 }
 
-func (c *connection) isDraining() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.draining
-}
-
 // queue takes a reply from the session. There is room: every reply belongs to a request that was let in.
 func (c *connection) queue(r Reply) {
 	c.change(func() { c.replies = append(c.replies, r) })
 }
 
-// write sends replies as they come, as many at a time as there are, until the reader has ended and all is answered.
+// write sends replies as they come until the reader has ended and all is answered.
 func (c *connection) write() {
 	var batch []Reply
 	for {
@@ -151,55 +220,85 @@ func (c *connection) write() {
 			c.changed.Wait()
 		}
 		batch, c.replies = c.replies, batch[:0]
-		broken := c.broken
 		c.mu.Unlock()
 		if len(batch) == 0 {
 			return
 		}
-		if !broken && !c.send(batch) {
-			broken = true
-			_ = c.conn.SetReadDeadline(time.Now()) // wakes the reader: it has nobody to read for
+		for rest := batch; len(rest) > 0; {
+			n := c.send(rest)
+			c.settle(rest[:n])
+			rest = rest[n:]
 		}
-		bytes := 0
-		for i := range batch {
-			bytes += batch[i].Reserved
-		}
-		n := len(batch)
 		clear(batch) // what was sent is not to be kept alive
-		c.change(func() {
-			c.requests -= n
-			c.bytes -= bytes
-			c.broken = c.broken || broken
-		})
 	}
 }
 
-// send writes replies with as few calls of the system as can be; false: the client does not take them.
-func (c *connection) send(batch []Reply) bool {
+// writeBytes is how much is made and handed to the socket at once, one reply at least: the client has WriteTime to take
+// it, and what it does not take is not made.
+const writeBytes = 1 << 20
+
+// send writes the first of the replies with as few calls of the system as can be, and returns how many. If the client does
+// not take them, the connection is broken, and all are dropped.
+func (c *connection) send(replies []Reply) (n int) {
+	if c.isBroken() {
+		return len(replies)
+	}
 	var buffers net.Buffers
-	for _, r := range batch {
-		buffers = append(buffers, r.Frame()...)
+	for size := 0; n < len(replies) && size < writeBytes; n++ {
+		frame := replies[n].Frame()
+		size += frame.Len()
+		buffers = append(buffers, frame...)
 	}
-	if err := c.conn.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime)); err != nil {
-		return false
+	err := c.conn.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime))
+	if err == nil {
+		_, err = buffers.WriteTo(c.conn)
 	}
-	if _, err := buffers.WriteTo(c.conn); err != nil {
+	if err != nil {
 		c.server.log.Debug("a client does not take its answers", "client", c.conn.RemoteAddr(), "error", err)
-		return false
+		c.change(func() { c.broken = true })
+		_ = c.conn.SetReadDeadline(time.Now()) // wakes the reader: it has nobody to read for
 	}
-	return true
+	return n
+}
+
+// settle gives back what replies that are written, or dropped, have held.
+func (c *connection) settle(replies []Reply) {
+	bytes := 0
+	for i := range replies {
+		bytes += replies[i].Reserved
+		replies[i].Done()
+	}
+	c.change(func() {
+		c.requests -= len(replies)
+		c.bytes -= bytes
+	})
+}
+
+func (c *connection) isBroken() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
 }
 
 // linger lets the client read the last replies. Closing a socket that still holds unread requests resets it, and the reset
 // may overtake what was written.
-func (c *connection) linger() {
-	half, ok := c.conn.(interface{ CloseWrite() error })
+func linger(conn net.Conn, most time.Duration) {
+	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	if c.conn.SetReadDeadline(time.Now().Add(c.server.limits.LingerTime)) == nil {
-		_, _ = io.Copy(io.Discard, c.conn) // ends with the client, or with the deadline
+	if conn.SetReadDeadline(time.Now().Add(most)) == nil {
+		_, _ = io.Copy(io.Discard, conn) // ends with the client, or with the deadline
 	}
+}
+
+// addressOf names whom a connection counts for: the client's IP address, whatever its port.
+func addressOf(conn net.Conn) string {
+	whole := conn.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(whole); err == nil {
+		return host
+	}
+	return whole
 }
 
 // drain has no more requests read; those that were are answered, and then the connection ends.

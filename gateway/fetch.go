@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -33,10 +34,12 @@ type fetching struct {
 	parts       []fetchPart
 	queue       []int // parts to be asked in this pass, in order
 	total       int   // bytes of batches so far
-	outstanding int   // asked and not answered
-	launching   bool  // a goroutine is at work in advance: completions leave the next step to it
-	waiting     bool  // the passes are over, and parts wait for records
-	ended       bool  // nobody is to be asked any more
+	reserved    int   // for them, of the budget of all connections; at least total
+	refusal     *protocol.Error
+	outstanding int  // asked and not answered
+	launching   bool // a goroutine is at work in advance: completions leave the next step to it
+	waiting     bool // the passes are over, and parts wait for records
+	ended       bool // nobody is to be asked any more
 	replied     bool
 }
 
@@ -57,9 +60,14 @@ func (s *Session) fetchBytes(r *protocol.FetchRequest) int {
 	return min(int(r.MaxBytes), s.limits.FetchBytes)
 }
 
-// fetch starts a fetch.
+// responseBytes is what a fetch reserves for batches: one of them is returned however large.
+func (s *Session) responseBytes(r *protocol.FetchRequest) int {
+	return max(s.fetchBytes(r), s.limits.BatchBytes)
+}
+
+// fetch starts a fetch, whose response has its bytes reserved.
 func (s *Session) fetch(c call, r *protocol.FetchRequest) {
-	f := &fetching{session: s, call: c, form: r.Form, maxBytes: s.fetchBytes(r), parts: make([]fetchPart, len(r.Partitions))}
+	f := &fetching{reserved: s.responseBytes(r), session: s, call: c, form: r.Form, maxBytes: s.fetchBytes(r), parts: make([]fetchPart, len(r.Partitions))}
 	f.minBytes = min(int(r.MinBytes), f.maxBytes)
 	if wait := min(int(r.WaitMillis), s.limits.WaitMillis); wait > 0 && f.minBytes > 0 && len(f.parts) > 0 {
 		f.until = s.broker.Now() + id.Timestamp(wait)
@@ -159,7 +167,8 @@ func (f *fetching) due() (asks []ask, done bool) {
 			return asks, false
 		}
 		if f.ended = f.ended || f.until == 0 || f.enough(); !f.ended {
-			return f.beginWait(), false
+			asks = f.beginWait()
+			return asks, f.refusal != nil
 		}
 	}
 	if f.waiting && !f.ended {
@@ -225,11 +234,19 @@ func (f *fetching) enough() bool {
 	return false
 }
 
-// beginWait queues every partition and asks it to wait. If the session is closed nobody waits.
+// beginWait queues every partition and asks it to wait. Meanwhile the fetch holds only what it has read: the many that wait
+// must not use up what the others need. If the session closes nobody waits; nor does this one where too many do, and then it
+// is refused unless it has something.
 func (f *fetching) beginWait() []ask {
-	if !f.session.park(f) {
+	if err := f.session.park(f); err != nil {
 		f.until = 0 // the last look, without waiting
+		if refusal := (*protocol.Error)(nil); errors.As(err, &refusal) && f.total == 0 {
+			f.refusal, f.ended, f.replied = refusal, true, true
+			return nil
+		}
 	}
+	f.call.hold.giveBack(f.reserved - f.total)
+	f.reserved = f.total
 	f.waiting = true
 	for n := range f.parts {
 		f.queue = append(f.queue, f.turn(n))
@@ -242,6 +259,10 @@ func (f *fetching) answered(part int, a partitions.FetchAnswer) {
 	f.mu.Lock()
 	f.outstanding--
 	p := &f.parts[part]
+	if !f.afford(a) {
+		a.Batches = nil // the client's next fetch gets them
+		f.ended, f.queue = true, nil
+	}
 	f.total += p.take(f.session, a)
 	var waits []func()
 	if f.waiting && !f.ended {
@@ -259,6 +280,23 @@ func (f *fetching) answered(part int, a partitions.FetchAnswer) {
 		giveUp()
 	}
 	f.advance()
+}
+
+// afford reserves what an answer brings beyond what is reserved already: after a wait, or when partitions that were asked
+// at the same time each brought more than their share.
+func (f *fetching) afford(a partitions.FetchAnswer) bool {
+	more := f.total - f.reserved
+	for _, b := range a.Batches {
+		more += len(b)
+	}
+	if more <= 0 || f.call.hold.try(more) {
+		f.reserved += max(more, 0)
+		return true
+	}
+	if f.total == 0 {
+		f.refusal = f.session.throttled("inflight_bytes_in_all", "the requests of all clients hold as many bytes as they may")
+	}
+	return false
 }
 
 // take adds an answer to the part and returns how many bytes it brought. An error after something was read is left for the
@@ -317,5 +355,9 @@ func (f *fetching) takeWaits() []func() {
 // reply hands over what was collected. Nobody else touches the fetch any more.
 func (f *fetching) reply() {
 	f.session.unpark(f)
+	if f.refusal != nil && f.total == 0 {
+		f.call.refuse(f.refusal)
+		return
+	}
 	f.call.replyWith(f.response)
 }

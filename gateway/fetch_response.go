@@ -10,17 +10,21 @@ import (
 	"troupe/partitions/id"
 )
 
-// response makes the answer of a fetch that has ended: cut to max_bytes, and in the form asked for.
-func (f *fetching) response() protocol.Message {
+// response makes the answer of a fetch that has ended: cut to max_bytes, and in the form asked for. Records take memory of
+// their own, which a fetch that waited must find room for.
+func (f *fetching) response() (protocol.Message, *protocol.Error) {
 	f.cut()
-	if f.form == protocol.FormRecords {
-		f.session.inflate.with(f.spellOut)
+	if f.form == protocol.FormRecords && f.total > 0 {
+		if more := f.maxBytes - f.reserved; more > 0 && !f.call.hold.try(more) {
+			return nil, f.session.throttled("inflight_bytes_in_all", "the requests of all clients hold as many bytes as they may")
+		}
+		f.session.shared.inflate.with(f.spellOut)
 	}
 	answer := &protocol.FetchResponse{Partitions: make([]protocol.FetchedPartition, len(f.parts))}
 	for i := range f.parts {
 		answer.Partitions[i] = f.parts[i].answer
 	}
-	return answer
+	return answer, nil
 }
 
 // cut drops the batches that go beyond max_bytes: partitions that were asked at the same time may each have returned one

@@ -317,7 +317,7 @@ func TestFetchRecordsThatCannotBeSpeltOut(t *testing.T) {
 // Whatever completes when, and on whichever goroutine: one reply, and nobody is left waiting.
 func TestFetchUnderConcurrency(t *testing.T) {
 	b := newFakeBroker(t, topic("a", 4))
-	c := newTalk(t, b, Limits{})
+	c := newTalk(t, b, Limits{ParkedFetches: 1000})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

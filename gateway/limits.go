@@ -106,6 +106,7 @@ func (l Limits) Validate() error {
 		{"record_headers", l.RecordHeaders, "batch_headers", l.BatchHeaders},
 		{"frame_bytes", l.FrameBytes, "inflight_bytes", l.InflightBytes},
 		{"inflight_bytes", l.InflightBytes, "inflight_bytes_in_all", l.InflightBytesInAll},
+		{"frame_bytes and 32 MiB for the longest answer,", l.FrameBytes + 32<<20, "inflight_bytes_in_all", l.InflightBytesInAll},
 		{"parked_fetches", l.ParkedFetches, "parked_fetches_in_all", l.ParkedFetchesInAll},
 		{"topics", l.Topics, "the most a cluster can have,", catalog.MaxTopics},
 		{"topic_partitions", l.TopicPartitions, "the most a topic can have,", catalog.MaxPartitions},

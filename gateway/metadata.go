@@ -13,6 +13,40 @@ import (
 // where a client does best to go, and any other broker forwards.
 func (s *Session) metadata(c call, r *protocol.MetadataRequest) {
 	state, view := s.broker.Catalog(), s.broker.Cluster()
+	if n := listed(state, r.Topics); n > catalog.MaxPartitionsInAll {
+		c.refuse(protocol.NewError(protocol.CodeInvalidRequest,
+			"Metadata: the topics named have %d partitions together, at most %d are told at a time; name each once", n, catalog.MaxPartitionsInAll))
+		return
+	}
+	// Made when it is written: the answers that a client does not read cost nothing.
+	c.replyWith(func() (protocol.Message, *protocol.Error) { return s.describeRoutes(state, view, r), nil })
+}
+
+// listed counts the partitions that the answer tells of; no names stand for all topics.
+func listed(state *catalog.State, names []string) (n int) {
+	if len(names) == 0 {
+		_, n = state.Count()
+	}
+	for _, name := range names {
+		if t := state.Topic(id.Topic(name)); t != nil {
+			n += len(t.Partitions)
+		}
+	}
+	return n
+}
+
+// metadataBytes bounds what the answer takes. A cluster's partitions have as many replicas as it has nodes at most.
+func (s *Session) metadataBytes(r *protocol.MetadataRequest) int {
+	state := s.broker.Catalog()
+	topics, replicas := len(r.Topics), min(len(s.broker.Cluster().Nodes), 5)
+	if topics == 0 {
+		topics, _ = state.Count()
+	}
+	return answerBytes*topics + (routeBytes+replicas*replicaBytes)*min(listed(state, r.Topics), catalog.MaxPartitionsInAll)
+}
+
+// describeRoutes makes the answer.
+func (s *Session) describeRoutes(state *catalog.State, view partitions.ClusterView, r *protocol.MetadataRequest) *protocol.MetadataResponse {
 	answer := &protocol.MetadataResponse{Cluster: view.Cluster, Nodes: make([]protocol.MetadataNode, len(view.Nodes))}
 	alive := make(map[id.Node]bool, len(view.Nodes))
 	for i, n := range view.Nodes {
@@ -32,7 +66,7 @@ func (s *Session) metadata(c call, r *protocol.MetadataRequest) {
 		}
 		answer.Topics[i] = protocol.MetadataTopic{Topic: name, TopicID: topic.ID, Partitions: routes(topic, alive)}
 	}
-	c.reply(answer)
+	return answer
 }
 
 // userTopics lists the names of all topics that are not the broker's own, sorted.

@@ -69,7 +69,7 @@ func (s *Session) admit(topic *catalog.Topic, acks protocol.Acks, wanted *protoc
 	if h, parsed := batch.ParseHeader(wanted.Batch); parsed == nil && h.Codec() == batch.None {
 		header, err = batch.Validate(wanted.Batch, limits)
 	} else {
-		s.inflate.with(func(d *batch.Decompressor) {
+		s.shared.inflate.with(func(d *batch.Decompressor) {
 			header, err = d.Validate(wanted.Batch, limits)
 		})
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"strconv"
 
 	"troupe/partitions"
 	"troupe/partitions/catalog"
@@ -49,9 +50,18 @@ func resolveWritable(state *catalog.State, name string, topic id.TopicID) (*cata
 func internal(t *catalog.Topic) bool { return t.ID < catalog.FirstUserTopic }
 
 // subject names a topic in a message.
-func subject(topic string) string { return fmt.Sprintf("topic %q", topic) }
+func subject(topic string) string { return "topic " + quote(topic) }
 
 // subjectPartition names a partition in a message.
 func subjectPartition(topic string, number int32) string {
-	return fmt.Sprintf("topic %q partition %d", topic, number)
+	return fmt.Sprintf("topic %s partition %d", quote(topic), number)
+}
+
+// quote writes what a client calls a topic. What is longer than any name is cut: a message is not to be a multiple of what
+// the client sent.
+func quote(name string) string {
+	if len(name) <= catalog.MaxNameBytes {
+		return strconv.Quote(name)
+	}
+	return fmt.Sprintf("%q... (%d bytes)", name[:32], len(name))
 }

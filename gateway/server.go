@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -16,24 +17,26 @@ var ErrServerClosed = errors.New("gateway: server closed")
 
 // Server accepts clients' connections. Each has a goroutine that reads and one that writes; nothing of one reaches another.
 type Server struct {
-	broker  Broker
-	limits  Limits
-	inflate decompressors
-	log     *slog.Logger
+	broker Broker
+	limits Limits
+	shared *shared
+	log    *slog.Logger
 
 	mu          sync.Mutex
 	closed      bool // no more connections
 	listeners   map[net.Listener]struct{}
 	connections map[*connection]struct{}
-	ended       sync.WaitGroup // one for each of connections
+	addresses   map[string]int // connections of each; no zeros
+	turned      int            // clients being turned away
+	ended       sync.WaitGroup // one for each of connections, and of turned
 }
 
 // NewServer makes a server for a broker; it does nothing until Serve. Zero limits take their defaults.
 func NewServer(broker Broker, limits Limits, log *slog.Logger) *Server {
 	limits = limits.WithDefaults()
 	return &Server{
-		broker: broker, limits: limits, inflate: newDecompressors(limits.Decompressions), log: log,
-		listeners: make(map[net.Listener]struct{}), connections: make(map[*connection]struct{}),
+		broker: broker, limits: limits, shared: newShared(limits, limits.Decompressions), log: log,
+		listeners: make(map[net.Listener]struct{}), connections: make(map[*connection]struct{}), addresses: make(map[string]int),
 	}
 }
 
@@ -63,8 +66,8 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// Take serves a connection that is open already, beside its caller. It is closed at once if the server is closed or has
-// as many as it may.
+// Take serves a connection that is open already, beside its caller. It is closed at once if the server is closed, and turned
+// away if there are as many as may be, in all or of its address.
 func (s *Server) Take(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,31 +75,54 @@ func (s *Server) Take(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	if len(s.connections) >= s.limits.Connections {
-		s.log.Warn("a client was turned away: too many connections", "client", conn.RemoteAddr(), "limit", s.limits.Connections)
-		go turnAway(conn, s.limits)
-		return
-	}
 	c := newConnection(s, conn)
-	s.connections[c] = struct{}{}
-	s.ended.Add(1)
-	go c.run()
+	switch {
+	case len(s.connections) >= s.limits.Connections:
+		s.turnAway(conn, "connections", s.limits.Connections)
+	case s.addresses[c.address] >= s.limits.ConnectionsPerAddress:
+		s.turnAway(conn, "connections_per_address", s.limits.ConnectionsPerAddress)
+	default:
+		s.connections[c] = struct{}{}
+		s.addresses[c.address]++
+		s.ended.Add(1)
+		go c.run()
+	}
 }
 
-// turnAway tells a client to come back later.
-func turnAway(conn net.Conn, limits Limits) {
-	e := protocol.NewError(protocol.CodeThrottled, "the broker has %d connections, as many as it may; come back later", limits.Connections)
-	e.Details.WaitMillis = int64(limits.ThrottleMillis)
-	_ = conn.SetWriteDeadline(time.Now().Add(limits.LingerTime))
-	buffers := net.Buffers(protocol.EncodeError(0, e))
-	_, _ = buffers.WriteTo(conn) // the client may be gone: there is nobody to tell
-	conn.Close()
+// mostTurned is how many clients are turned away with an explanation at the same time; further ones are just closed.
+const mostTurned = 256
+
+// turnAway tells a client which limit was reached, and to come back later. The lock is held.
+func (s *Server) turnAway(conn net.Conn, limit string, most int) {
+	s.log.Warn("a client was turned away: too many connections", "client", conn.RemoteAddr(), "limit", limit, "most", most)
+	if s.turned >= mostTurned {
+		conn.Close()
+		return
+	}
+	e := throttled(s.limits, limit, fmt.Sprintf("there are %d connections, as many as there may be", most))
+	s.turned++
+	s.ended.Add(1)
+	go func() {
+		defer s.ended.Done()
+		_ = conn.SetWriteDeadline(time.Now().Add(s.limits.LingerTime))
+		buffers := net.Buffers(protocol.EncodeError(0, e))
+		if _, err := buffers.WriteTo(conn); err == nil { // otherwise the client is gone: there is nobody to tell
+			linger(conn, s.limits.LingerTime)
+		}
+		conn.Close()
+		s.mu.Lock()
+		s.turned--
+		s.mu.Unlock()
+	}()
 }
 
 // forget ends the account of a connection that is closed.
 func (s *Server) forget(c *connection) {
 	s.mu.Lock()
 	delete(s.connections, c)
+	if s.addresses[c.address]--; s.addresses[c.address] == 0 {
+		delete(s.addresses, c.address)
+	}
 	s.mu.Unlock()
 	s.ended.Done()
 }

@@ -180,7 +180,7 @@ func TestGarbageEndsItsOwnConnection(t *testing.T) {
 func TestInflightRequestsHoldBackTheSocket(t *testing.T) {
 	r := produceTo("a", 0, batchOf(t, "v", 1, testStart))
 	size := protocol.EncodeRequest(correlation(9, r.API()), r).Len()
-	for _, limits := range []Limits{{InflightRequests: 2}, {InflightBytes: size + size/2}} {
+	for _, limits := range []Limits{{InflightRequests: 2}, {InflightBytes: (size + answerBytes) * 3 / 2}} {
 		b := newFakeBroker(t, topic("a", 1))
 		_, dial := serve(t, b, limits)
 		l := dial().hello()
@@ -270,18 +270,63 @@ func TestCloseCutsWhenItsContextEnds(t *testing.T) {
 	forgotten(s)
 }
 
-// A client that says nothing, nothing more, or half a frame is let go.
+// A client that says nothing, nothing more, or half a frame is told which time is over, and let go.
 func TestSilentClientsAreLetGo(t *testing.T) {
-	_, dial := serve(t, newFakeBroker(t), Limits{HandshakeTime: time.Millisecond})
-	dial().ends()
-	_, dial = serve(t, newFakeBroker(t), Limits{IdleTime: time.Millisecond})
-	dial().hello().ends()
-	_, dial = serve(t, newFakeBroker(t), Limits{FrameTime: time.Millisecond})
-	l := dial().hello()
-	if _, err := l.conn.Write([]byte{0, 0}); err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		limit  string
+		limits Limits
+		begin  func(dial func() *line) *line
+	}{
+		{"handshake_ms", Limits{HandshakeTime: time.Millisecond}, func(dial func() *line) *line { return dial() }},
+		{"idle_ms", Limits{IdleTime: time.Millisecond}, func(dial func() *line) *line { return dial().hello() }},
+		{"frame_ms", Limits{FrameTime: time.Millisecond}, func(dial func() *line) *line {
+			l := dial().hello()
+			if _, err := l.conn.Write([]byte{0, 0}); err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}},
+		{"handshake_ms", Limits{HandshakeTime: time.Millisecond}, func(dial func() *line) *line {
+			l := dial()
+			go func() { // a byte at a time, for as long as they are taken
+				_, err := l.conn.Write([]byte{0, 0, 0x0f, 0xff})
+				for err == nil {
+					_, err = l.conn.Write([]byte{0})
+				}
+			}()
+			return l
+		}},
+	} {
+		s, dial := serve(t, newFakeBroker(t), c.limits)
+		l := c.begin(dial)
+		if n, a := l.receive(); n != 0 || codeOf(a.err) != protocol.CodeTimedOut || a.err.Details.Limit != c.limit {
+			t.Errorf("%s: got %v", c.limit, a.err)
+		}
+		l.ends()
+		forgotten(s)
 	}
-	l.ends()
+}
+
+// While the broker owes an answer, the client is not idle.
+func TestAClientThatWaitsIsNotIdle(t *testing.T) {
+	b := newFakeBroker(t, topic("a", 1))
+	_, dial := serve(t, b, Limits{IdleTime: time.Millisecond})
+	l := dial()
+	b.hold()
+	l.send(&protocol.HelloRequest{})
+	go l.send(produceTo("a", 0, batchOf(t, "v", 1, testStart)))
+	if _, a := l.receive(); a.err != nil {
+		t.Fatal(a.err)
+	}
+	for len(b.seen()) == 0 {
+		runtime.Gosched()
+	}
+	// Many idle times pass.
+	<-time.After(20 * time.Millisecond)
+	b.release()
+	if _, a := l.receive(); a.err != nil {
+		t.Errorf("the answer is %v", a.err)
+	}
 }
 
 // A client that does not read its answers loses its connection, not the broker its memory.
@@ -337,17 +382,32 @@ func TestTheLastReplyIsNotOvertakenByAReset(t *testing.T) {
 	}
 }
 
+// As many as may be are served; one more is told which limit was met, and closed; a place that is free is given away.
 func TestConnectionsAreBounded(t *testing.T) {
-	s, dial := serve(t, newFakeBroker(t), Limits{Connections: 1})
-	first := dial().hello()
-	second := dial()
-	if n, a := second.receive(); n != 0 || codeOf(a.err) != protocol.CodeThrottled || !a.err.Retriable {
-		t.Errorf("got %v", a.err)
+	for limit, limits := range map[string]Limits{
+		"connections":             {Connections: 3, ConnectionsPerAddress: 9},
+		"connections_per_address": {Connections: 9, ConnectionsPerAddress: 3},
+	} {
+		s, dial := serve(t, newFakeBroker(t), limits)
+		served := []*line{dial().hello(), dial().hello(), dial().hello()}
+		for range 2 {
+			over := dial()
+			n, a := over.receive()
+			if n != 0 || codeOf(a.err) != protocol.CodeThrottled || !a.err.Retriable || a.err.Details.Limit != limit || a.err.Details.WaitMillis == 0 {
+				t.Errorf("%s: got %v %+v", limit, a.err, a.err)
+			}
+			over.ends()
+		}
+		for _, l := range served {
+			l.send(&protocol.PingRequest{})
+			if _, a := l.receive(); a.err != nil {
+				t.Errorf("%s: one that is served got %v", limit, a.err)
+			}
+			l.conn.Close()
+		}
+		forgotten(s)
+		dial().hello()
 	}
-	second.ends()
-	first.conn.Close()
-	forgotten(s)
-	dial().hello()
 }
 
 // seen returns the calls so far.

@@ -5,21 +5,26 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"troupe/gateway/protocol"
+	"troupe/partitions/id"
 )
 
 // errHelloRequired ends a connection whose first request was another one.
 var errHelloRequired = errors.New("gateway: the first request was not Hello")
 
+// errClosing is why a fetch may not wait although there is room.
+var errClosing = errors.New("gateway: the session closes")
+
 // Session is one client's conversation: bytes in, replies out. It has no socket, no goroutine and no clock.
 //
 // Receive is called by one goroutine at a time; Close and the broker's completions may come on any other.
 type Session struct {
-	broker  Broker
-	limits  Limits
-	inflate decompressors
-	send    func(Reply)
+	broker Broker
+	limits Limits
+	shared *shared
+	send   func(Reply)
 
 	// Only Receive touches these.
 	greeted bool // Hello has succeeded
@@ -31,14 +36,14 @@ type Session struct {
 }
 
 // NewSession begins a conversation. Zero limits take their defaults. send is called once for every frame received, on any
-// goroutine, perhaps before Receive returns; it must not block, nor call the session.
+// goroutine, perhaps before Receive returns; it must not block, nor call the session. Every Reply's Done must be called.
 func NewSession(broker Broker, limits Limits, send func(Reply)) *Session {
 	limits = limits.WithDefaults()
-	return newSession(broker, limits, newDecompressors(1), send)
+	return newSession(broker, limits, newShared(limits, 1), send)
 }
 
-func newSession(broker Broker, limits Limits, inflate decompressors, send func(Reply)) *Session {
-	return &Session{broker: broker, limits: limits, inflate: inflate, send: send, waiting: make(map[*fetching]struct{})}
+func newSession(broker Broker, limits Limits, shared *shared, send func(Reply)) *Session {
+	return &Session{broker: broker, limits: limits, shared: shared, send: send, waiting: make(map[*fetching]struct{})}
 }
 
 // Reply is what a client is to get. Its frame is made by whoever sends it, not by the actor that knew the answer.
@@ -47,9 +52,10 @@ type Reply struct {
 	Reserved int
 
 	correlation uint64
-	limit       int // of the frame
+	limit       int   // of the frame
+	hold        *hold // of the budget of all connections; nil: the connection itself speaks
 	refusal     *protocol.Error
-	answer      func() protocol.Message // when there is no refusal
+	answer      func() (protocol.Message, *protocol.Error) // when there is no refusal
 }
 
 // Frame encodes the reply. It may decompress batches, and takes the memory of the whole response.
@@ -57,7 +63,10 @@ func (r Reply) Frame() protocol.Frame {
 	if r.refusal != nil {
 		return protocol.EncodeError(r.correlation, r.refusal)
 	}
-	message := r.answer()
+	message, refusal := r.answer()
+	if refusal != nil {
+		return protocol.EncodeError(r.correlation, refusal)
+	}
 	frame := protocol.EncodeResponse(r.correlation, message)
 	if n := frame.Len(); n > r.limit {
 		return protocol.EncodeError(r.correlation, protocol.NewError(protocol.CodeInvalidRequest,
@@ -66,22 +75,54 @@ func (r Reply) Frame() protocol.Frame {
 	return frame
 }
 
+// Done gives back what the request held. It is called once the frame has been written, or never will be.
+func (r Reply) Done() {
+	if r.hold != nil {
+		r.hold.release()
+	}
+}
+
 // call is one request on its way to its reply.
 type call struct {
 	session     *Session
 	correlation uint64
 	reserved    int
+	hold        *hold
 }
 
-func (c call) reply(m protocol.Message) { c.replyWith(func() protocol.Message { return m }) }
+func (c call) reply(m protocol.Message) {
+	c.replyWith(func() (protocol.Message, *protocol.Error) { return m, nil })
+}
 
 // replyWith has the answer made when the frame is.
-func (c call) replyWith(answer func() protocol.Message) {
-	c.session.send(Reply{Reserved: c.reserved, correlation: c.correlation, limit: c.session.limits.FrameBytes, answer: answer})
+func (c call) replyWith(answer func() (protocol.Message, *protocol.Error)) {
+	c.session.send(Reply{Reserved: c.reserved, correlation: c.correlation, hold: c.hold, limit: c.session.limits.FrameBytes, answer: answer})
 }
 
 func (c call) refuse(e *protocol.Error) {
-	c.session.send(Reply{Reserved: c.reserved, correlation: c.correlation, refusal: e})
+	c.session.send(Reply{Reserved: c.reserved, correlation: c.correlation, hold: c.hold, refusal: e})
+}
+
+// expect reserves the bytes that a response may take, before anything is done for it; false: there are none, and the
+// request was refused.
+func (c *call) expect(bytes int) bool {
+	if c.hold.try(bytes) {
+		c.reserved += bytes
+		return true
+	}
+	c.refuse(c.session.throttled("inflight_bytes_in_all", "the requests of all clients hold as many bytes as they may"))
+	return false
+}
+
+// throttled is what a client is told that met a budget.
+func (s *Session) throttled(limit, sentence string) *protocol.Error {
+	return throttled(s.limits, limit, sentence)
+}
+
+func throttled(limits Limits, limit, sentence string) *protocol.Error {
+	e := protocol.NewError(protocol.CodeThrottled, "%s (%s); come back in %d ms", sentence, limit, limits.ThrottleMillis)
+	e.Details.Limit, e.Details.WaitMillis = limit, int64(limits.ThrottleMillis)
+	return e
 }
 
 // FrameLimit returns how long the next frame may be, without its length.
@@ -99,8 +140,14 @@ func (s *Session) FrameLimit() int {
 // closed once its replies are written; the client has been told why. The error is protocol.ErrMalformed,
 // protocol.ErrFrameTooLarge or one that says that Hello was missing.
 func (s *Session) Receive(payload []byte) (reserved int, err error) {
-	c := call{session: s, reserved: len(payload)}
+	return s.receive(payload, s.shared.bytes.hold())
+}
+
+// receive is Receive for a frame that holds its part of the budget of all connections already.
+func (s *Session) receive(payload []byte, held *hold) (reserved int, err error) {
+	c := call{session: s, reserved: len(payload), hold: held}
 	if limit := s.FrameLimit(); len(payload) > limit {
+		c.hold.release()
 		return c.reserved, s.tooLarge(fmt.Errorf("%w: %d bytes, at most %d", protocol.ErrFrameTooLarge, len(payload), limit))
 	}
 	header, body, err := protocol.ParseRequest(payload)
@@ -127,7 +174,8 @@ func (s *Session) Receive(payload []byte) (reserved int, err error) {
 		c.refuse(protocol.NewError(protocol.CodeInvalidRequest, "%v: %v", header.API, err))
 		return c.reserved, nil
 	}
-	return s.dispatch(c, request), nil
+	s.dispatch(&c, request)
+	return c.reserved, nil
 }
 
 // tooLarge answers a frame that is too long to be read, and returns err.
@@ -140,8 +188,26 @@ func (s *Session) tooLarge(err error) error {
 	return err
 }
 
-// dispatch carries a request out and returns what it reserves.
-func (s *Session) dispatch(c call, request protocol.Message) int {
+// timedOut answers a client that took longer than a limit, before its connection is closed.
+func (s *Session) timedOut(limit string, after time.Duration) {
+	e := protocol.NewError(protocol.CodeTimedOut, "%v are over (%s)", after, limit)
+	e.Details.Limit = limit
+	call{session: s}.refuse(e)
+}
+
+// Bounds of what the parts of a response take beside batches, in memory and as a frame.
+const (
+	answerBytes  = 1 << 10 // for one partition or topic, its error included
+	routeBytes   = 128     // for one partition in Metadata, and
+	replicaBytes = 32      // for each of its replicas
+)
+
+// dispatch carries a request out, and adds what it reserves to the call.
+func (s *Session) dispatch(call *call, request protocol.Message) {
+	if !s.expected(call, request) {
+		return
+	}
+	c := *call
 	switch r := request.(type) {
 	case *protocol.HelloRequest:
 		s.hello(c)
@@ -162,14 +228,31 @@ func (s *Session) dispatch(c call, request protocol.Message) int {
 	case *protocol.ProduceRequest:
 		s.produce(c, r)
 	case *protocol.FetchRequest:
-		c.reserved += max(s.fetchBytes(r), s.limits.BatchBytes)
 		s.fetch(c, r)
 	case *protocol.ListOffsetsRequest:
 		s.listOffsets(c, r)
 	default:
 		c.refuse(protocol.NewError(protocol.CodeInternal, "%v is in the table of APIs and not carried out", request.API()))
 	}
-	return c.reserved
+}
+
+// expected reserves what the response to a request with many parts may take; false: the request was refused.
+func (s *Session) expected(c *call, request protocol.Message) bool {
+	switch r := request.(type) {
+	case *protocol.MetadataRequest:
+		return c.expect(s.metadataBytes(r))
+	case *protocol.DescribeTopicRequest:
+		if t := s.broker.Catalog().Topic(id.Topic(r.Topic)); t != nil {
+			return c.expect(answerBytes * len(t.Partitions))
+		}
+	case *protocol.ProduceRequest:
+		return c.expect(answerBytes * len(r.Partitions))
+	case *protocol.FetchRequest:
+		return c.expect(answerBytes*len(r.Partitions) + s.responseBytes(r))
+	case *protocol.ListOffsetsRequest:
+		return c.expect(answerBytes * len(r.Partitions))
+	}
+	return true
 }
 
 // hello answers the first request.
@@ -187,21 +270,29 @@ func (s *Session) hello(c call) {
 	c.reply(answer)
 }
 
-// park notes that f waits, unless the session is closed.
-func (s *Session) park(f *fetching) bool {
+// park notes that f waits, and returns nothing; or which limit is against it, or errClosing.
+func (s *Session) park(f *fetching) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return false
+	switch {
+	case s.closed:
+		return errClosing
+	case len(s.waiting) >= s.limits.ParkedFetches:
+		return s.throttled("parked_fetches", "as many fetches of this connection wait for records as may")
+	case !s.shared.park(s.limits.ParkedFetchesInAll):
+		return s.throttled("parked_fetches_in_all", "as many fetches of all clients wait for records as may")
 	}
 	s.waiting[f] = struct{}{}
-	return true
+	return nil
 }
 
 func (s *Session) unpark(f *fetching) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.waiting, f)
+	if _, parked := s.waiting[f]; parked {
+		delete(s.waiting, f)
+		s.shared.parked.Add(-1)
+	}
 }
 
 // Close gives up every wait: what is parked is answered with what there is. Later fetches do not wait. It may be called at

@@ -118,6 +118,7 @@ func FuzzReceive(f *testing.F) {
 		s := NewSession(b, Limits{}, func(r Reply) {
 			replies++
 			r.Frame()
+			r.Done()
 		})
 		if _, err := s.Receive(protocol.EncodeRequest(0, &protocol.HelloRequest{}).Payload()); err != nil {
 			t.Fatal(err)

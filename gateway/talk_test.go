@@ -45,6 +45,7 @@ func mute(t testing.TB, b Broker, limits Limits) *talk {
 
 func (c *talk) take(r Reply) {
 	frame := r.Frame()
+	r.Done()
 	header, body, err := protocol.ParseResponse(frame.Payload())
 	if err != nil {
 		c.t.Errorf("a reply does not parse: %v", err)

@@ -249,6 +249,7 @@ func (c *Cluster) Connect(client *Client) *Wire {
 	}
 	session := gateway.NewSession(c.node.Router(), gateway.Limits{}, func(r gateway.Reply) {
 		payload := r.Frame().Payload()
+		r.Done()
 		client.emitted(payload)
 		wire.Answer(payload)
 	})

@@ -3,6 +3,7 @@ package protocol
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"troupe/partitions/id"
 )
@@ -161,13 +162,21 @@ type Details struct {
 	Limit      string    // which limit was met, by its name in Hello; "partition": a budget of the partition
 }
 
-// NewError makes an error of a code of the table, with a message that names the thing and the next step.
+// mostMessage is how long a message may be. It may quote what a client sent, which must not come back many times as long.
+const mostMessage = 1 << 10
+
+// NewError makes an error of a code of the table, with a message that names the thing and the next step. A message above
+// 1 KiB is cut.
 func NewError(c Code, format string, args ...any) *Error {
 	kind, ok := c.Kind()
 	if !ok {
 		panic(fmt.Sprintf("protocol: code %d is not in the table of errors", c))
 	}
-	return &Error{Code: c, Name: kind.Name, Message: fmt.Sprintf(format, args...), Retriable: kind.Retriable}
+	message := fmt.Sprintf(format, args...)
+	if len(message) > mostMessage {
+		message = strings.ToValidUTF8(message[:mostMessage], "") + "..."
+	}
+	return &Error{Code: c, Name: kind.Name, Message: message, Retriable: kind.Retriable}
 }
 
 // Error returns name and message.

@@ -61,6 +61,11 @@ const firstRead = 128 << 10
 //
 // Memory follows what has arrived, by doubling: a peer that announces much and sends nothing costs firstRead.
 func ReadFrame(r io.Reader, max int) ([]byte, error) {
+	return ReadFrameWithin(r, max, func(int) error { return nil })
+}
+
+// ReadFrameWithin is ReadFrame that asks room for leave before the payload grows by so many bytes, and returns its error.
+func ReadFrameWithin(r io.Reader, max int, room func(more int) error) ([]byte, error) {
 	var length [lengthBytes]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, err
@@ -70,6 +75,9 @@ func ReadFrame(r io.Reader, max int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFrameTooLarge, announced, max)
 	}
 	n := int(announced)
+	if err := room(min(n, firstRead)); err != nil {
+		return nil, err
+	}
 	payload := make([]byte, min(n, firstRead))
 	for have := 0; ; {
 		if _, err := io.ReadFull(r, payload[have:]); err != nil {
@@ -81,6 +89,9 @@ func ReadFrame(r io.Reader, max int) ([]byte, error) {
 		have = len(payload)
 		if have == n {
 			return payload, nil
+		}
+		if err := room(min(n, 2*have) - have); err != nil {
+			return nil, err
 		}
 		grown := make([]byte, min(n, 2*have))
 		copy(grown, payload)
