@@ -101,19 +101,7 @@ func (a *Admin) Check() {
 			a.later(a.Check)
 			return
 		}
-		listed := map[id.TopicID]protocol.MetadataTopic{}
-		for _, t := range m.(*protocol.MetadataResponse).Topics {
-			listed[t.TopicID] = t
-		}
-		for _, t := range a.world.topics {
-			l, there := listed[t.ID]
-			switch {
-			case t.Gone && there:
-				a.world.violate(violation("topic-undead", "%s (%v) was deleted and is listed", t.Name, t.ID))
-			case !t.Deleted && (!there || l.Topic != t.Name || len(l.Partitions) != int(t.Partitions)):
-				a.world.violate(violation("topic-lost", "%s (%v) with %d partitions was created and is listed as %+v", t.Name, t.ID, t.Partitions, l))
-			}
-		}
+		a.world.compareTopics(m.(*protocol.MetadataResponse), a.world.topics, func(t *Topic) bool { return t.Gone })
 		a.checked = true
 	})
 }

@@ -32,6 +32,7 @@ type Client struct {
 type call struct {
 	correlation uint64
 	request     protocol.Message
+	batches     [][]byte // what a produce is to append, by partition
 	done        func(protocol.Message, error)
 	over        bool
 	cancel      func()
@@ -39,7 +40,17 @@ type call struct {
 
 // Call sends a request. Done is called once: with the response, or with a *protocol.Error, errLost or errRefused.
 func (c *Client) Call(request protocol.Message, patience time.Duration, done func(protocol.Message, error)) {
-	k := &call{request: request, done: done}
+	c.call(&call{request: request, done: done}, patience)
+}
+
+// Send is Call for a produce; batches are what it is to append to each partition.
+func (c *Client) Send(
+	request *protocol.ProduceRequest, batches [][]byte, patience time.Duration, done func(protocol.Message, error),
+) {
+	c.call(&call{request: request, batches: batches, done: done}, patience)
+}
+
+func (c *Client) call(k *call, patience time.Duration) {
 	k.cancel = c.world.scheduler.At(c.life, patience, func() { c.forget(k) })
 	c.unsent = append(c.unsent, k)
 	switch {
@@ -130,6 +141,7 @@ func (c *Client) emitted(payload []byte) {
 		return
 	}
 	request, ok := c.waiting[i].request.(*protocol.ProduceRequest)
+	batches := c.waiting[i].batches
 	var response protocol.ProduceResponse
 	if !ok || request.Acks == protocol.AcksNone || body.Decode(&response) != nil {
 		return
@@ -139,7 +151,7 @@ func (c *Client) emitted(payload []byte) {
 			continue
 		}
 		at := id.Partition{Topic: response.TopicID, Number: p.Partition}
-		if why := c.world.cluster.disk.missing(at, p.BaseOffset, request.Partitions[i].Batch); why != "" {
+		if why := c.world.cluster.disk.missing(at, p.BaseOffset, batches[i]); why != "" {
 			c.world.violate(violation("ack-before-durable", "%v acknowledges %s's batch at offset %d, and a power loss now would lose it: %s",
 				at, c.name, p.BaseOffset, why))
 		}

@@ -52,8 +52,8 @@ func (c *Consumer) poll() {
 	switch {
 	case t.Deleted:
 		c.later(c.poll)
-	case chance(c.random, 10):
-		c.list(c.position(t, c.random.Int32N(t.Partitions)), func(id.Offset) {})
+	case chance(c.random, 15):
+		c.ask(c.position(t, c.random.Int32N(t.Partitions)))
 		c.later(c.poll)
 	default:
 		var asked []*position
@@ -133,38 +133,13 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 				w.violate(violation("damage-served", "offset %d of %s/%d is not what anybody wrote", r.Offset, p.topic.Name, p.number))
 				return
 			}
-			poll.Records = append(poll.Records, Seen{r.Offset, v})
+			poll.Records = append(poll.Records, Seen{r.Offset, v, r.Timestamp, records[0].Offset, newest(records)})
 		}
 	}
 	w.polled(poll)
 	if n := len(poll.Records); n > 0 && p.next == from {
 		p.next = poll.Records[n-1].Offset + 1
 	}
-}
-
-// list asks where a partition ends; found is called only with an answer.
-func (c *Consumer) list(p *position, found func(id.Offset)) {
-	w := c.world
-	request := &protocol.ListOffsetsRequest{Partitions: []protocol.OffsetPartition{{
-		Topic: p.topic.Name, TopicID: p.topic.ID, Partition: p.number, At: protocol.OffsetLatest, Time: protocol.NoTimestamp,
-	}}}
-	invoked := w.scheduler.Now()
-	c.client.Call(request, w.options.Patience, func(m protocol.Message, err error) {
-		if err != nil {
-			w.answered(p.topic, err)
-			return
-		}
-		answer := m.(*protocol.ListOffsetsResponse).Partitions[0]
-		if answer.Err != nil {
-			w.answered(p.topic, answer.Err)
-			return
-		}
-		w.history.Lists = append(w.history.Lists, &List{
-			Client: c.number, Partition: id.Partition{Topic: p.topic.ID, Number: p.number},
-			Invoked: invoked, Completed: w.scheduler.Now(), Latest: answer.Offset,
-		})
-		found(answer.Offset)
-	})
 }
 
 // ReadAll reads every partition of every living topic from its start to the end that it has now, asking until it is answered.

@@ -15,6 +15,8 @@ type History struct {
 	Sends []*Send
 	Polls []*Poll
 	Lists []*List
+	// Searches asked for a time.
+	Searches []*Search
 }
 
 // Outcome is what a client knows about its send.
@@ -37,8 +39,10 @@ type Send struct {
 	// Repeats may stand in the log several times: the client sent again without idempotence.
 	Repeats bool
 	// Producer and Sequence identify an idempotent send; Producer is 0 otherwise.
-	Producer  id.Producer
-	Sequence  int32
+	Producer id.Producer
+	Sequence int32
+	// Expected is where its producer wanted it, or nowhere: -1 when anywhere.
+	Expected  id.Offset
 	Invoked   time.Duration
 	Completed time.Duration // when Outcome became known
 	Outcome   Outcome
@@ -50,6 +54,10 @@ type Send struct {
 type Seen struct {
 	Offset id.Offset
 	Value  Value
+	Stamp  id.Timestamp
+	// Base and Newest are its batch's: the first offset and the largest time.
+	Base   id.Offset
+	Newest id.Timestamp
 }
 
 // Poll is one answered fetch.
@@ -65,13 +73,28 @@ type Poll struct {
 	HighWatermark id.Offset
 }
 
-// List is one answered ListOffsets for the end of a partition.
+// List is one answer that tells where a partition begins and ends.
 type List struct {
 	Client    int
 	Partition id.Partition
 	Invoked   time.Duration
 	Completed time.Duration
+	Earliest  id.Offset
 	Latest    id.Offset
+	// Proposed tells that Latest counts what is appended and not committed yet: a crash may take that back.
+	Proposed bool
+}
+
+// Search is one answered ListOffsets for a time.
+type Search struct {
+	Client        int
+	Partition     id.Partition
+	Invoked       time.Duration
+	Completed     time.Duration
+	At            id.Timestamp
+	Offset        id.Offset
+	Newest        id.Timestamp // of the batch found; -1: none
+	HighWatermark id.Offset
 }
 
 // encode makes a record's value: the number, and as much filling as wanted.

@@ -25,6 +25,10 @@ const (
 	MarkSequenceRefused                // a batch was refused because the one before it is missing
 	MarkParked                         // a fetch waited and was woken by data
 	MarkTopicDeleted                   // a topic was deleted
+	MarkExpectationMet                 // a batch was appended where its producer expected the partition to end
+	MarkExpectationRefused             // a batch was refused because the partition ends elsewhere
+	MarkFoundByTime                    // a time was asked for, and a batch found
+	MarkNothingSince                   // a time was asked for, and nothing is that young
 	MarkFrontDropped                   // the front of a log was removed
 	MarkDropFinished                   // what an interrupted removal left was removed at opening
 	markKinds
@@ -32,7 +36,8 @@ const (
 
 var markNames = [markKinds]string{
 	"tear-cut", "replay", "checkpoint", "roll", "reopen-after-error", "stop", "duplicate-answered", "duplicate-forgotten",
-	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted", "front-dropped", "drop-finished",
+	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
+	"expectation-met", "expectation-refused", "found-by-time", "nothing-since", "front-dropped", "drop-finished",
 }
 
 // String returns the mark's name.

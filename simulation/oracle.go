@@ -61,7 +61,7 @@ func NewOracle(h *History, deleted map[id.Partition]bool) *Oracle {
 // Judge returns the first anomaly, or nil. Complete tells that every partition was read to its end after the last fault, so
 // that what was never seen is lost.
 func (o *Oracle) Judge(complete bool) *Violation {
-	checks := []func() *Violation{o.reads, o.acknowledgements, o.repeats, o.order, o.losses, o.watermarks}
+	checks := []func() *Violation{o.reads, o.acknowledgements, o.repeats, o.order, o.losses, o.watermarks, o.starts, o.searches}
 	if complete {
 		checks = append(checks, o.unseen)
 	}
@@ -237,45 +237,6 @@ func (o *Oracle) unseen() *Violation {
 			if !seen[v] {
 				return violation("unseen", "value %d was acknowledged at offset %d of %v at %s; at the end no one found it (read to %d)",
 					v, s.Base, s.Partition, moment(s.Completed), o.ends[s.Partition])
-			}
-		}
-	}
-	return nil
-}
-
-// watermarks demands that what anybody was told of a partition's end holds for every question asked later.
-func (o *Oracle) watermarks() *Violation {
-	type told struct {
-		invoked, completed time.Duration
-		end                id.Offset // what the answer shows, and promises to later questions
-	}
-	answers := map[id.Partition][]told{}
-	for _, p := range o.history.Polls {
-		answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark})
-	}
-	for _, l := range o.history.Lists {
-		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Latest})
-	}
-	for _, s := range o.history.Sends {
-		if s.Outcome == OutcomeAcknowledged && !s.Quiet && s.Base >= 0 {
-			end := s.Base + id.Offset(len(s.Values))
-			answers[s.Partition] = append(answers[s.Partition], told{never, s.Completed, end})
-		}
-	}
-	for _, p := range sortedPartitions(answers) {
-		asked := slices.Clone(answers[p])
-		sort.SliceStable(asked, func(i, j int) bool { return asked[i].invoked < asked[j].invoked })
-		done := answers[p]
-		sort.SliceStable(done, func(i, j int) bool { return done[i].completed < done[j].completed })
-		var floor id.Offset
-		next := 0
-		for _, q := range asked {
-			for ; next < len(done) && done[next].completed < q.invoked; next++ {
-				floor = max(floor, done[next].end)
-			}
-			if q.invoked < never && q.end < floor {
-				return violation("watermark-fell", "%v was known to reach %d; a question asked at %s was told %d",
-					p, floor, moment(q.invoked), q.end)
 			}
 		}
 	}

@@ -18,6 +18,15 @@ func poll(invoked, completed time.Duration, offset, watermark id.Offset, seen ..
 	return &Poll{Partition: somewhere, Invoked: invoked, Completed: completed, Offset: offset, Records: seen, HighWatermark: watermark}
 }
 
+// timed is a history of two batches, of times 10 and 20, and an answer about a time.
+func timed(s Search) History {
+	s.Partition, s.Invoked, s.Completed = somewhere, 3, 4
+	return History{
+		Sends: []*Send{acked(1, 2, 0, 1), acked(3, 4, 1, 2)}, Searches: []*Search{&s},
+		Polls: []*Poll{poll(5, 6, 0, 2, Seen{Offset: 0, Value: 1, Stamp: 10, Newest: 10}, Seen{Offset: 1, Value: 2, Stamp: 20, Base: 1, Newest: 20})},
+	}
+}
+
 func TestOracleNamesEachAnomaly(t *testing.T) {
 	unknown := &Send{Partition: somewhere, Values: []Value{9}, Invoked: 1, Tries: 1}
 	failed := &Send{Partition: somewhere, Values: []Value{8}, Invoked: 1, Completed: 2, Outcome: OutcomeFailed, Tries: 1}
@@ -31,24 +40,36 @@ func TestOracleNamesEachAnomaly(t *testing.T) {
 		want    string
 	}{
 		{"clean", History{Sends: []*Send{acked(1, 2, 0, 1, 2), acked(3, 4, 2, 3)},
-			Polls: []*Poll{poll(5, 6, 0, 3, Seen{0, 1}, Seen{1, 2}), poll(7, 8, 2, 3, Seen{2, 3})}}, ""},
-		{"unknown outcome read", History{Sends: []*Send{unknown}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 9})}}, ""},
+			Polls: []*Poll{poll(5, 6, 0, 3, Seen{Offset: 0, Value: 1}, Seen{Offset: 1, Value: 2}), poll(7, 8, 2, 3, Seen{Offset: 2, Value: 3})}}, ""},
+		{"unknown outcome read", History{Sends: []*Send{unknown}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 9})}}, ""},
 		{"repeats are allowed without idempotence", History{Sends: []*Send{repeating},
-			Polls: []*Poll{poll(5, 6, 0, 2, Seen{0, 6}, Seen{1, 6})}}, ""},
-		{"a poll misses an offset", History{Sends: []*Send{acked(1, 2, 0, 1, 2)}, Polls: []*Poll{poll(5, 6, 0, 2, Seen{1, 2})}}, "poll-skip"},
-		{"above the watermark", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(5, 6, 0, 0, Seen{0, 1})}}, "uncommitted-read"},
-		{"nobody sent it", History{Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 77})}}, "invented"},
-		{"another partition's", History{Sends: []*Send{elsewhere}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 7})}}, "misplaced"},
-		{"its send failed", History{Sends: []*Send{failed}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 8})}}, "aborted-read"},
-		{"two values at an offset", History{Sends: []*Send{acked(1, 2, 0, 1), unknown}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 9})}}, "inconsistent-offsets"},
-		{"a value twice", History{Sends: []*Send{unknown}, Polls: []*Poll{poll(5, 6, 0, 2, Seen{0, 9}, Seen{1, 9})}}, "duplicate"},
+			Polls: []*Poll{poll(5, 6, 0, 2, Seen{Offset: 0, Value: 6}, Seen{Offset: 1, Value: 6})}}, ""},
+		{"a poll misses an offset", History{Sends: []*Send{acked(1, 2, 0, 1, 2)}, Polls: []*Poll{poll(5, 6, 0, 2, Seen{Offset: 1, Value: 2})}}, "poll-skip"},
+		{"above the watermark", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(5, 6, 0, 0, Seen{Offset: 0, Value: 1})}}, "uncommitted-read"},
+		{"nobody sent it", History{Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 77})}}, "invented"},
+		{"another partition's", History{Sends: []*Send{elsewhere}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 7})}}, "misplaced"},
+		{"its send failed", History{Sends: []*Send{failed}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 8})}}, "aborted-read"},
+		{"two values at an offset", History{Sends: []*Send{acked(1, 2, 0, 1), unknown}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 9})}}, "inconsistent-offsets"},
+		{"a value twice", History{Sends: []*Send{unknown}, Polls: []*Poll{poll(5, 6, 0, 2, Seen{Offset: 0, Value: 9}, Seen{Offset: 1, Value: 9})}}, "duplicate"},
 		{"sequences swapped", History{Sends: []*Send{first, second}}, "nonmonotonic-send"},
 		{"a later send before an earlier one", History{Sends: []*Send{acked(1, 2, 1, 1), acked(3, 4, 0, 2)}}, "order"},
 		{"read past an acknowledged value", History{Sends: []*Send{acked(1, 2, 0, 1), acked(1, 2, 1, 2)},
-			Polls: []*Poll{{Partition: somewhere, Invoked: 5, Completed: 6, Offset: 0, LogStart: 1, HighWatermark: 2, Records: []Seen{{1, 2}}}}}, "lost-write"},
+			Polls: []*Poll{{Partition: somewhere, Invoked: 5, Completed: 6, Offset: 0, LogStart: 1, HighWatermark: 2, Records: []Seen{{Offset: 1, Value: 2}}}}}, "lost-write"},
 		{"never found again", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(1, 2, 0, 0)}}, "unseen"},
 		{"the end went back", History{Sends: []*Send{acked(1, 2, 0, 1)}, Lists: []*List{{Partition: somewhere, Invoked: 3, Completed: 4, Latest: 0}},
-			Polls: []*Poll{poll(5, 6, 0, 1, Seen{0, 1})}}, "watermark-fell"},
+			Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 1})}}, "watermark-fell"},
+		{"what is proposed promises nothing", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 1})},
+			Lists: []*List{{Partition: somewhere, Invoked: 3, Completed: 4, Latest: 7, Proposed: true}}}, ""},
+		{"what is proposed counts what is acknowledged", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 1})},
+			Lists: []*List{{Partition: somewhere, Invoked: 3, Completed: 4, Latest: 0, Proposed: true}}}, "watermark-fell"},
+		{"the start went back", History{Lists: []*List{{Partition: somewhere, Invoked: 1, Completed: 2, Earliest: 3, Latest: 5},
+			{Partition: somewhere, Invoked: 3, Completed: 4, Earliest: 2, Latest: 5}}}, "log-start-fell"},
+		{"a time: the first batch that young", timed(Search{At: 20, Offset: 1, Newest: 20, HighWatermark: 2}), ""},
+		{"a time: something older was found", timed(Search{At: 15, Offset: 0, Newest: 10, HighWatermark: 2}), "wrong-time"},
+		{"a time: something before is that young", timed(Search{At: 10, Offset: 1, Newest: 20, HighWatermark: 2}), "wrong-time"},
+		{"a time: not the batch's", timed(Search{At: 15, Offset: 1, Newest: 21, HighWatermark: 2}), "wrong-time"},
+		{"a time: nothing that young, and there is", timed(Search{At: 20, Offset: 2, Newest: -1, HighWatermark: 2}), "wrong-time"},
+		{"a time: nothing that young yet", timed(Search{At: 20, Offset: 1, Newest: -1, HighWatermark: 1}), ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -53,6 +53,12 @@ var planted = []struct {
 			"{partitions.ErrOutcomeUnknown, protocol.CodeNotReady},"}},
 		found: []string{"aborted-read"},
 	},
+	{
+		name: "an expectation that is only a lower bound",
+		changes: []change{{"partitions/append.go", "p.ExpectEnd != NoExpectation && p.ExpectEnd != r.leading.next",
+			"p.ExpectEnd != NoExpectation && p.ExpectEnd > r.leading.next"}},
+		found: []string{"expectation-ignored"},
+	},
 }
 
 func TestPlantedBugsAreFound(t *testing.T) {

@@ -23,12 +23,16 @@ const (
 	producingLeader
 	// producingQuiet asks for acks none, once.
 	producingQuiet
+	// producingRecords sends records instead of a batch, once.
+	producingRecords
+	// producingExpecting says where its batch is to go, and sends again until it knows: at most one can have been taken.
+	producingExpecting
 	producingKinds
 )
 
 var producingNames = [producingKinds]string{
 	producingIdempotent: "idempotent", producingOnce: "once", producingRepeats: "repeats", producingLeader: "leader",
-	producingQuiet: "quiet",
+	producingQuiet: "quiet", producingRecords: "records", producingExpecting: "expecting",
 }
 
 // String returns the kind's name.
@@ -36,6 +40,14 @@ func (p producing) String() string { return producingNames[p] }
 
 // inFlight is Kafka's bound of batches that an idempotent producer may have unanswered in a partition.
 const inFlight = 5
+
+// inFlight is how many batches it may have unanswered in a partition. Who expects an end must know what became of the last.
+func (p *Producer) inFlight() int {
+	if p.kind == producingExpecting {
+		return 1
+	}
+	return inFlight
+}
 
 // remembered is how many acknowledged batches a producer keeps to send again out of malice: more than a broker remembers.
 const remembered = 8
@@ -57,7 +69,7 @@ type Producer struct {
 func newProducer(w *World, number int, kind producing) *Producer {
 	p := &Producer{world: w, kind: kind, number: number, random: w.streams.Named("producer " + kind.String() + string(rune('a'+number)))}
 	p.client = w.newClient("producer-" + string(rune('a'+number)))
-	if chance(p.random, 30) {
+	if kind != producingRecords && chance(p.random, 30) {
 		p.codec = batch.Codec(p.random.IntN(int(batch.Zstd) + 1))
 	}
 	return p
@@ -117,7 +129,7 @@ func (p *Producer) produce() {
 	switch {
 	case p.kind == producingIdempotent && len(s.answered) > 0 && chance(p.random, 5):
 		s.resendAnswered(s.answered[p.random.IntN(len(s.answered))])
-	case len(s.window) < inFlight && !s.topic.Deleted:
+	case len(s.window) < p.inFlight() && !s.topic.Deleted:
 		s.send()
 	}
 	p.later(p.produce)

@@ -114,15 +114,24 @@ func (w *World) live(length time.Duration) {
 
 func (w *World) over() bool { return w.broken != nil }
 
-// reach runs until something is so. Without faults it must become so.
+// reach runs until something is so. It must become so: without faults, and with those of a rough birth, which leave the
+// broker time enough to be founded.
 func (w *World) reach(phase string, settled func() bool) bool {
 	w.scheduler.Run(w.scheduler.Now()+patienceAtRest, func() bool { return w.over() || settled() })
 	if !w.over() && !settled() {
 		// What went wrong before may be why.
 		w.violate(NewOracle(&w.history, w.deleted).Judge(false))
-		w.violate(violation("not-live", "phase %q is not over %v after the last fault: %s", phase, patienceAtRest, w.cluster.describe()))
+		w.violate(violation("not-live", "phase %q is not over %v after it began, %s: %s", phase, patienceAtRest, w.recently(), w.cluster.describe()))
 	}
 	return !w.over()
+}
+
+// recently says what stood in the way of a phase.
+func (w *World) recently() string {
+	if w.trouble {
+		return "with faults from the first moment"
+	}
+	return "without any fault since"
 }
 
 func (w *World) setUp() *Admin {

@@ -19,12 +19,16 @@ type stream struct {
 	window   []*sending // unanswered, in order
 	broken   bool       // something was lost: everything in window is sent again before anything new
 	answered []*sending // the last few acknowledged, oldest first
+	end      id.Offset  // of the partition, as far as a producer that expects knows
 }
 
 // sending is one batch on its way.
 type sending struct {
 	*Send
 	bytes []byte
+	// records are sent instead of bytes when there are any: what bytes must become of them.
+	records protocol.Records
+	tried   time.Duration // when its last try began
 	// flying tells that a try waits for its answer; maybe that an earlier one was lost, and may have been done.
 	flying bool
 	maybe  bool
@@ -36,14 +40,18 @@ func (s *stream) send() {
 	b := &sending{Send: &Send{
 		Client: p.number, Partition: id.Partition{Topic: s.topic.ID, Number: s.number}, Invoked: w.scheduler.Now(), Base: -1,
 		Quiet: p.kind == producingQuiet, Repeats: p.kind == producingRepeats, Producer: p.id, Sequence: s.next,
+		Expected: s.expected(),
 	}}
 	builder := batch.NewBuilder(p.codec)
 	builder.ShareCompressor(&p.compressor)
 	size := 1 << p.random.IntN(p.world.options.ValueBits+1)
+	now, records := Clock{w.scheduler, nil}.Now(), protocol.NewRecordsWriter()
 	for range 1 + p.random.IntN(8) {
 		v := w.newValue()
 		b.Values = append(b.Values, v)
-		builder.Append(Clock{w.scheduler, nil}.Now(), nil, v.encode(p.random.IntN(size)), nil)
+		value := v.encode(p.random.IntN(size))
+		builder.Append(now, nil, value, nil)
+		records.Append(protocol.Record{Value: value, Timestamp: now, Offset: protocol.NoOffset})
 	}
 	producer, epoch, sequence := batch.NoProducer, batch.NoEpoch, batch.NoSequence
 	if p.id != 0 {
@@ -56,6 +64,9 @@ func (s *stream) send() {
 		return
 	}
 	b.bytes = slices.Clone(built)
+	if p.kind == producingRecords {
+		b.records = records.Records()
+	}
 	w.history.Sends = append(w.history.Sends, b.Send)
 	s.window = append(s.window, b)
 	if !s.broken {
@@ -64,7 +75,7 @@ func (s *stream) send() {
 }
 
 func (s *stream) transmit(b *sending) {
-	b.flying = true
+	b.flying, b.tried = true, s.producer.world.scheduler.Now()
 	b.Tries++
 	if b.maybe {
 		s.producer.world.faults.count(FaultRetry)
@@ -76,11 +87,14 @@ func (s *stream) transmit(b *sending) {
 }
 
 func (s *stream) call(b *sending, done func(*protocol.ProducedPartition, error)) {
-	request := &protocol.ProduceRequest{
-		Topic: s.topic.Name, TopicID: s.topic.ID, Acks: s.producer.acks(),
-		Partitions: []protocol.ProducePartition{{Partition: s.number, Batch: b.bytes, ExpectEnd: protocol.NoOffset}},
+	part := protocol.ProducePartition{Partition: s.number, Batch: b.bytes, ExpectEnd: b.Expected}
+	if b.records.Len() > 0 {
+		part.Batch, part.Records = nil, b.records
 	}
-	s.producer.client.Call(request, s.producer.world.options.Patience, func(m protocol.Message, err error) {
+	request := &protocol.ProduceRequest{
+		Topic: s.topic.Name, TopicID: s.topic.ID, Acks: s.producer.acks(), Partitions: []protocol.ProducePartition{part},
+	}
+	s.producer.client.Send(request, [][]byte{b.bytes}, s.producer.world.options.Patience, func(m protocol.Message, err error) {
 		if err != nil {
 			done(nil, err)
 			return
@@ -111,6 +125,7 @@ func (s *stream) answer(b *sending, answer *protocol.ProducedPartition, err erro
 		if answer.Duplicate {
 			marks.count(MarkDuplicateAnswered)
 		}
+		s.met(b, answer.BaseOffset)
 		s.acknowledge(b, answer.BaseOffset)
 	case outcomeOf(err) == protocol.Done:
 		marks.count(MarkDuplicateForgotten)
@@ -127,8 +142,9 @@ func (s *stream) refused(b *sending, err error) {
 	b.maybe = b.maybe || outcomeOf(err) == protocol.Unknown
 	s.producer.world.answered(s.topic, err)
 	s.checkSequence(b, err)
-	gone := s.topic.Deleted || errors.Is(err, protocol.CodeTopicRecreated)
-	again := s.producer.kind == producingIdempotent || s.producer.kind == producingRepeats && b.maybe
+	gone := s.topic.Deleted || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err)
+	again := s.producer.kind == producingIdempotent || s.producer.kind == producingExpecting ||
+		s.producer.kind == producingRepeats && b.maybe
 	if !again || gone {
 		s.giveUp(b, err)
 		return

@@ -1,0 +1,107 @@
+package simulation
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"troupe/partitions/id"
+)
+
+// told is one answer about where a partition begins or ends.
+type told struct {
+	// invoked is never for what nobody asked, completed is never for what promises nothing to later questions.
+	invoked, completed time.Duration
+	at                 id.Offset
+}
+
+// watermarks demands that what anybody was told of a partition's end holds for every question asked later.
+func (o *Oracle) watermarks() *Violation {
+	answers := map[id.Partition][]told{}
+	for _, p := range o.history.Polls {
+		answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark})
+	}
+	for _, l := range o.history.Lists {
+		completed := l.Completed
+		if l.Proposed {
+			completed = never
+		}
+		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, completed, l.Latest})
+	}
+	for _, s := range o.history.Searches {
+		answers[s.Partition] = append(answers[s.Partition], told{s.Invoked, s.Completed, s.HighWatermark})
+	}
+	for _, s := range o.history.Sends {
+		if s.Outcome == OutcomeAcknowledged && !s.Quiet && s.Base >= 0 {
+			end := s.Base + id.Offset(len(s.Values))
+			answers[s.Partition] = append(answers[s.Partition], told{never, s.Completed, end})
+		}
+	}
+	return fallen("watermark-fell", "known to reach", answers)
+}
+
+// starts demands the same of where it begins.
+func (o *Oracle) starts() *Violation {
+	answers := map[id.Partition][]told{}
+	for _, p := range o.history.Polls {
+		answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.LogStart})
+	}
+	for _, l := range o.history.Lists {
+		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Earliest})
+	}
+	return fallen("log-start-fell", "known to begin at", answers)
+}
+
+// fallen finds a question that was told less than an answer that came before it was asked.
+func fallen(invariant, how string, answers map[id.Partition][]told) *Violation {
+	for _, p := range sortedPartitions(answers) {
+		asked := slices.Clone(answers[p])
+		sort.SliceStable(asked, func(i, j int) bool { return asked[i].invoked < asked[j].invoked })
+		done := answers[p]
+		sort.SliceStable(done, func(i, j int) bool { return done[i].completed < done[j].completed })
+		var floor id.Offset
+		next := 0
+		for _, q := range asked {
+			for ; next < len(done) && done[next].completed < q.invoked; next++ {
+				floor = max(floor, done[next].at)
+			}
+			if q.invoked < never && q.at < floor {
+				return violation(invariant, "%v was %s %d; a question asked at %s was told %d", p, how, floor, moment(q.invoked), q.at)
+			}
+		}
+	}
+	return nil
+}
+
+// searches holds every answer about a time to the records that were read: all before the batch found are older, the batch
+// is that young, and where none was found, nothing that was committed is.
+func (o *Oracle) searches() *Violation {
+	records := map[id.Partition]map[id.Offset]Seen{}
+	for _, p := range o.history.Polls {
+		if records[p.Partition] == nil {
+			records[p.Partition] = map[id.Offset]Seen{}
+		}
+		for _, r := range p.Records {
+			records[p.Partition][r.Offset] = r
+		}
+	}
+	for _, s := range o.history.Searches {
+		seen := records[s.Partition]
+		wrong := func(why string, r Seen) *Violation {
+			return violation("wrong-time", "%v was asked for time %d at %s and tells offset %d (newest %d, high watermark %d): %s; offset %d is of a batch at %d to %d",
+				s.Partition, s.At, moment(s.Invoked), s.Offset, s.Newest, s.HighWatermark, why, r.Offset, r.Base, r.Newest)
+		}
+		below := s.Offset
+		if s.Newest < 0 {
+			below = s.HighWatermark
+		} else if r, ok := seen[s.Offset]; s.Newest < s.At || s.Offset >= s.HighWatermark || ok && (r.Newest != s.Newest || r.Base != s.Offset) {
+			return wrong("that is no such batch", r)
+		}
+		for at := range below {
+			if r, ok := seen[at]; ok && r.Stamp >= s.At {
+				return wrong("something before it is that young", r)
+			}
+		}
+	}
+	return nil
+}
