@@ -52,7 +52,7 @@ bench: ## run the Go benchmarks with allocations; BENCH=regexp chooses
 
 bench-peers: build ## the same load on NATS JetStream and Apache Kafka, if they can run here; RESULTS=dir keeps raw figures
 	@test -x bin/nats-server || GOBIN=$(CURDIR)/bin go install $(NATS_SERVER) || echo "nats-server cannot be installed; going on without"
-	cd cmd/peers && go vet . && go test . && go build -o $(CURDIR)/bin/peers .
+	cd cmd/peers && go vet -mod=mod . && go test -mod=mod . && go build -mod=mod -o $(CURDIR)/bin/peers .
 	bin/peers --out $(RESULTS)
 
 fuzz: ## run every fuzz test for FUZZTIME=20s

@@ -26,7 +26,8 @@ func (o *ours) measure(ctx context.Context, p plan) (got outcome, err error) {
 	if err != nil {
 		return got, err
 	}
-	s, err := startServer(ctx, p.directory, address, o.binary, "serve", "--data", filepath.Join(p.directory, "data"), "--gateway", address)
+	s, err := startServer(ctx, p.directory, address, o.binary, "serve", "--data", filepath.Join(p.directory, "data"), "--gateway", address,
+		"--http", "")
 	if err != nil {
 		return got, err
 	}
