@@ -41,6 +41,9 @@ func explain(err error, broker string) error {
 	case !errors.As(err, &refused):
 		return err
 	}
+	if refused.Code == protocol.CodeOffsetMismatch {
+		return fmt.Errorf("%w; somebody else has written: read on, and if it still stands, --expect-end %d", err, refused.Details.LogEnd)
+	}
 	if step, ok := nextSteps[refused.Code]; ok {
 		return fmt.Errorf("%w; %s", err, step)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"troupe/gateway/client"
 	"troupe/gateway/protocol"
 	"troupe/partitions/batch"
+	"troupe/partitions/id"
 )
 
 // produceFlags are what the command line of produce says.
@@ -19,6 +21,7 @@ type produceFlags struct {
 	headers                []string
 	compression, acks      string
 	partition              int32
+	expectEnd              int64
 }
 
 func produceCommand(s *session) *cobra.Command {
@@ -30,7 +33,8 @@ func produceCommand(s *session) *cobra.Command {
 stay in order. A summary goes to standard error; the exit code is 0 only if every record was acknowledged.`,
 		Example: `  echo "a first record" | troupe produce hello
   troupe produce hello --key-delimiter : pairs.txt
-  troupe produce access-log --key-regex '^\S+' --compression zstd access.log`,
+  troupe produce access-log --key-regex '^\S+' --compression zstd access.log
+  echo "if nobody was faster" | troupe produce hello --partition 0 --expect-end 7`,
 		Args: func(c *cobra.Command, arguments []string) error {
 			return oneTopic(c, arguments[:min(1, len(arguments))])
 		},
@@ -45,6 +49,7 @@ stay in order. A summary goes to standard error; the exit code is 0 only if ever
 	f.StringVar(&flags.compression, "compression", "none", "none, gzip, snappy, lz4 or zstd")
 	f.StringVar(&flags.acks, "acks", "quorum", "when a record counts as written: quorum, leader or none")
 	f.Int32Var(&flags.partition, "partition", -1, "write to this partition, whatever the key")
+	f.Int64Var(&flags.expectEnd, "expect-end", -1, "write all lines as one batch, and only if the partition ends at this offset; needs --partition")
 	return command
 }
 
@@ -65,9 +70,18 @@ func (s *session) produce(ctx context.Context, topic string, files []string, fla
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
+	if flags.expectEnd >= 0 && flags.partition < 0 {
+		return usagef("--expect-end is about one partition; name it with --partition")
+	}
+	if flags.expectEnd >= 0 && flags.acks != "quorum" {
+		return usagef("--expect-end is always acknowledged by the quorum; leave --acks out")
+	}
 	return s.with(ctx, func(broker *client.Client) error {
 		p := &production{progress: newProgress(s.problems)}
 		lines := &input{files: files, in: s.in, keys: keys}
+		if flags.expectEnd >= 0 {
+			return p.sendExpected(ctx, s, broker, topic, lines, headers, flags)
+		}
 		ended := make(chan error, 1)
 		go func() {
 			ended <- lines.each(func(key, value []byte) error {
@@ -144,6 +158,32 @@ func (p *production) send(ctx context.Context, broker *client.Client, record *cl
 			p.first = err
 		}
 	})
+}
+
+// mostExpected bounds what --expect-end reads: more is no batch for any topic.
+const mostExpected = 16 << 20
+
+// sendExpected writes all lines as one batch where the partition is expected to end.
+func (p *production) sendExpected(ctx context.Context, s *session, broker *client.Client, topic string, lines *input, headers []client.Header, flags produceFlags) error {
+	var records []*client.Record
+	size := 0
+	err := lines.each(func(key, value []byte) error {
+		if size += len(key) + len(value); size > mostExpected {
+			return fmt.Errorf("the lines have more than %d bytes; with --expect-end they are one batch, so write fewer at a time", mostExpected)
+		}
+		records = append(records, &client.Record{Topic: topic, Key: bytes.Clone(key), Value: bytes.Clone(value), Headers: headers})
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	if len(records) > 0 {
+		if err := broker.ProduceExpect(ctx, topic, flags.partition, id.Offset(flags.expectEnd), records...); err != nil {
+			return err
+		}
+		p.progress.add(int64(len(records)), int64(size))
+	}
+	return p.end(ctx, s, broker, topic, nil)
 }
 
 // end waits for all answers and prints the summary. stopped tells why not every line was sent, if so.

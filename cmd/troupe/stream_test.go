@@ -118,3 +118,21 @@ func TestNoBroker(t *testing.T) {
 		t.Errorf("exit %d, %q, want %q", got.code, got.problems, want)
 	}
 }
+
+// TestProduceExpectEnd writes only where the partition ends.
+func TestProduceExpectEnd(t *testing.T) {
+	at := "--broker=" + broker(t).gateway
+	must(t, "", "topic", "create", "pets", at)
+	must(t, "a\nb\n", "produce", "pets", "--partition", "0", "--expect-end", "0", at)
+	got := troupe(t, "c\n", "produce", "pets", "--partition", "0", "--expect-end", "1", at)
+	if got.code != exitFailed || !strings.Contains(got.problems, "OFFSET_MISMATCH") || !strings.Contains(got.problems, "--expect-end 2") {
+		t.Errorf("exit %d: %s", got.code, got.problems)
+	}
+	must(t, "c\n", "produce", "pets", "--partition", "0", "--expect-end", "2", at)
+	if out := must(t, "", "consume", "pets", "--until", "end", at); out != "a\nb\nc\n" {
+		t.Errorf("consumed %q", out)
+	}
+	if got := troupe(t, "c\n", "produce", "pets", "--expect-end", "1", at); got.code != exitUsage || !strings.Contains(got.problems, "--partition") {
+		t.Errorf("exit %d: %s", got.code, got.problems)
+	}
+}

@@ -19,6 +19,7 @@ type Client struct {
 	budget   *budget
 	parcels  sync.Pool // of *parcel, empty
 	identity identitySource
+	expects  expects
 	reader   *reader
 
 	mu     sync.Mutex

@@ -196,7 +196,7 @@ const (
 )
 
 // backoff returns how long to wait after so many failures in a row: doubling, half of it drawn, so that clients do not come
-// back all at once; at least as long as a broker asked for.
+// back all at once; at least as long as a broker asked for, and up to a half longer.
 func backoff(failures int, err error) time.Duration {
 	pause := longestPause
 	if failures < 7 {
@@ -205,7 +205,8 @@ func backoff(failures int, err error) time.Duration {
 	pause = pause/2 + rand.N(pause/2+1)
 	var refusal *protocol.Error
 	if errors.As(err, &refusal) {
-		pause = max(pause, min(time.Duration(refusal.Details.WaitMillis)*time.Millisecond, 10*longestPause))
+		asked := min(time.Duration(refusal.Details.WaitMillis)*time.Millisecond, 10*longestPause)
+		pause = max(pause, asked+rand.N(asked/2+1))
 	}
 	return pause
 }

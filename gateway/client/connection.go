@@ -129,6 +129,9 @@ func (c *connection) read(reader *bufio.Reader) error {
 		delete(c.calls, header.Correlation)
 		c.mu.Unlock()
 		switch {
+		case answered == nil && header.Err != nil && header.Correlation == 0:
+			// The broker's last word on the connection. It is no answer to any request, whose fate it leaves open.
+			return fmt.Errorf("the broker says: %v", header.Err)
 		case answered == nil:
 			return fmt.Errorf("an answer to request %d, which nobody sent", header.Correlation)
 		case header.Err != nil:
