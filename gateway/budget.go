@@ -11,6 +11,7 @@ import "sync"
 // may overdraw the budget and finish. What is held is at most limit and one frame.
 type budget struct {
 	limit int
+	short func() // called, without the lock, when something found no room
 
 	mu        sync.Mutex
 	used      int
@@ -31,7 +32,7 @@ type waiter struct {
 	granted chan struct{} // closed under budget.mu
 }
 
-func newBudget(limit int) *budget { return &budget{limit: limit} }
+func newBudget(limit int) *budget { return &budget{limit: limit, short: func() {}} }
 
 func (b *budget) hold() *hold { return &hold{budget: b} }
 
@@ -39,12 +40,15 @@ func (b *budget) hold() *hold { return &hold{budget: b} }
 func (h *hold) try(n int) bool {
 	b := h.budget
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.waiting) > 0 || b.used+n > b.limit {
-		return false
+	there := len(b.waiting) == 0 && b.used+n <= b.limit
+	if there {
+		h.add(n)
 	}
-	h.add(n)
-	return true
+	b.mu.Unlock()
+	if !there {
+		b.short()
+	}
+	return there
 }
 
 // wait takes n bytes more as soon as it is their turn. It returns false if gone is closed before.

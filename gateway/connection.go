@@ -35,6 +35,7 @@ type connection struct {
 	ended    bool       // the reader has returned: when requests is 0, so is the writer's work
 	broken   bool       // the socket takes no more: replies are dropped
 	left     bool       // gone is closed
+	writing  bool       // the socket is being written to
 }
 
 func newConnection(s *Server, conn net.Conn) *connection {
@@ -249,16 +250,34 @@ func (c *connection) send(replies []Reply) (n int) {
 		size += frame.Len()
 		buffers = append(buffers, frame...)
 	}
-	err := c.conn.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime))
+	err := c.beginWrite()
 	if err == nil {
 		_, err = buffers.WriteTo(c.conn)
 	}
+	c.change(func() { c.writing = false })
 	if err != nil {
 		c.server.log.Debug("a client does not take its answers", "client", c.conn.RemoteAddr(), "error", err)
 		c.change(func() { c.broken = true })
 		_ = c.conn.SetReadDeadline(time.Now()) // wakes the reader: it has nobody to read for
 	}
 	return n
+}
+
+// beginWrite gives the client WriteTime from now.
+func (c *connection) beginWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing = true
+	return c.conn.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime))
+}
+
+// hurryWriter gives a client that is being written to less time.
+func (c *connection) hurryWriter(until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writing {
+		_ = c.conn.SetWriteDeadline(until) // an error is the write's to meet
+	}
 }
 
 // settle gives back what replies that are written, or dropped, have held.

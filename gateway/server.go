@@ -28,15 +28,33 @@ type Server struct {
 	connections map[*connection]struct{}
 	addresses   map[string]int // connections of each; no zeros
 	turned      int            // clients being turned away
+	hurried     time.Time      // when hurryWriters last did
 	ended       sync.WaitGroup // one for each of connections, and of turned
 }
 
 // NewServer makes a server for a broker; it does nothing until Serve. Zero limits take their defaults.
 func NewServer(broker Broker, limits Limits, log *slog.Logger) *Server {
 	limits = limits.WithDefaults()
-	return &Server{
+	s := &Server{
 		broker: broker, limits: limits, shared: newShared(limits, limits.Decompressions), log: log,
 		listeners: make(map[net.Listener]struct{}), connections: make(map[*connection]struct{}), addresses: make(map[string]int),
+	}
+	s.shared.bytes.short = s.hurryWriters
+	return s
+}
+
+// hurryWriters gives clients that do not take their answers LingerTime to begin, instead of WriteTime: somebody else waits
+// for the bytes that these answers hold. A few who never read would otherwise hold up everyone.
+func (s *Server) hurryWriters() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if now.Before(s.hurried.Add(s.limits.LingerTime)) {
+		return
+	}
+	s.hurried = now
+	for c := range s.connections {
+		c.hurryWriter(now.Add(s.limits.LingerTime))
 	}
 }
 
