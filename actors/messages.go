@@ -61,6 +61,11 @@ type (
 		instance   uint64
 		checkpoint *partitions.Checkpoint
 	}
+	trimOrder struct {
+		unlogged
+		instance uint64
+		trim     *partitions.Trim
+	}
 	closeOrder struct {
 		unlogged
 		instance uint64
@@ -85,6 +90,12 @@ type (
 		unlogged
 		instance uint64
 		index    id.Index
+	}
+	trimmed struct {
+		unlogged
+		instance uint64
+		base     *partitions.Checkpoint // as it was where err is set
+		err      error
 	}
 	failed struct {
 		unlogged

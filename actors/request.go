@@ -91,6 +91,33 @@ func (q *offsetsRequest) refuse(err error) {
 	q.answer(partitions.OffsetAnswer{Request: q.Request, Err: err, Time: -1})
 }
 
+type deleteRequest struct {
+	partitions.DeleteRecords
+	done func(partitions.DeleteAnswer)
+}
+
+func (q *deleteRequest) number() partitions.Request { return q.Request }
+
+func (q *deleteRequest) hand(r *partitions.Replica, now id.Timestamp) {
+	r.DeleteRecords(q.DeleteRecords, now)
+}
+
+// lost: as for a produce.
+func (q *deleteRequest) lost(why error) error {
+	return fmt.Errorf("%w: %v", partitions.ErrOutcomeUnknown, why)
+}
+
+func (q *deleteRequest) answer(a partitions.DeleteAnswer) {
+	if done := q.done; done != nil {
+		q.done = nil
+		done(a)
+	}
+}
+
+func (q *deleteRequest) refuse(err error) {
+	q.answer(partitions.DeleteAnswer{Request: q.Request, Err: err})
+}
+
 // describeRequest is answered in every phase of a partition's life, by its shell.
 type describeRequest struct {
 	request partitions.Request

@@ -101,6 +101,22 @@ func (r *Router) ListOffsets(p id.Partition, q partitions.ListOffsets, done func
 	a.ask(&offsetsRequest{ListOffsets: q, done: done})
 }
 
+// DeleteRecords moves a partition's log start up. The broker's own partitions keep theirs: catalog.ErrInvalidName.
+func (r *Router) DeleteRecords(p id.Partition, q partitions.DeleteRecords, done func(partitions.DeleteAnswer)) {
+	a := r.find(p)
+	switch {
+	case p.Topic == catalog.Partition().Topic:
+		err := fmt.Errorf("partition %v is the broker's own: %w", p, catalog.ErrInvalidName)
+		(&deleteRequest{DeleteRecords: q, done: done}).refuse(err)
+		return
+	case a == nil:
+		(&deleteRequest{DeleteRecords: q, done: done}).refuse(unknown(p))
+		return
+	}
+	q.Request = a.next()
+	a.ask(&deleteRequest{DeleteRecords: q, done: done})
+}
+
 // Describe tells how a partition is. One that is not here is described as stopped, with the reason.
 func (r *Router) Describe(p id.Partition, done func(partitions.Status)) {
 	a := r.find(p)

@@ -48,7 +48,7 @@ func (s *storage) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
 		s.self, s.partition = c.Self(), c.Parent()
-	case openOrder, writeOrder, saveOrder, closeOrder, removeOrder:
+	case openOrder, writeOrder, saveOrder, trimOrder, closeOrder, removeOrder:
 		s.queue = append(s.queue, m)
 		s.next()
 	case done:
@@ -68,6 +68,8 @@ func (s *storage) next() {
 			s.write(o.instance)
 		case saveOrder:
 			s.save(o)
+		case trimOrder:
+			s.trim(o)
 		case closeOrder:
 			s.run(1, func() done { return s.close(o.instance) })
 		case removeOrder:
@@ -156,6 +158,24 @@ func (s *storage) save(o saveOrder) {
 			return s.failure(o.instance, "checkpoint", err)
 		}
 		return done{report: saved{instance: o.instance, index: o.checkpoint.Index}}
+	})
+}
+
+// trim drops the front of the log. Where the log is as it was the partition goes on, and its operator is told: what cannot
+// be dropped costs room and nothing else.
+func (s *storage) trim(o trimOrder) {
+	if s.log == nil || s.broken {
+		s.queue = slices.Delete(s.queue, 0, 1)
+		return
+	}
+	log := s.log
+	s.run(1, func() (d done) {
+		defer s.rescue("trim", func(err error) { d = s.failure(o.instance, "trim", err) })
+		base, err := o.trim.Run(log)
+		if err != nil && log.Sync() != nil {
+			return s.failure(o.instance, "trim", err) // poisoned
+		}
+		return done{report: trimmed{instance: o.instance, base: base, err: err}}
 	})
 }
 

@@ -22,6 +22,13 @@ func (p *partition) work(message any) {
 			p.saving--
 			p.life.replica.CheckpointSaved(m.index)
 		}
+	case trimmed:
+		if m.instance == p.instance && p.running() {
+			if m.err != nil {
+				p.complain("serves, but its oldest records stay on disk: " + m.err.Error())
+			}
+			p.life.replica.Trimmed(m.base)
+		}
 	case failed:
 		if m.instance == p.instance {
 			p.fail(m.err)
@@ -104,6 +111,9 @@ func (p *partition) drain() {
 		p.saving++
 		p.send(p.storage, saveOrder{instance: p.instance, checkpoint: out.Checkpoint})
 	}
+	if out.Trim != nil {
+		p.send(p.storage, trimOrder{instance: p.instance, trim: out.Trim})
+	}
 	if p.observe != nil {
 		p.observe(p.life.fold)
 	}
@@ -117,6 +127,11 @@ func (p *partition) drain() {
 	}
 	for _, a := range out.Offsets {
 		p.answerOffsets(a)
+	}
+	for _, a := range out.Deleted {
+		if q, ok := p.finish(a.Request).(*deleteRequest); ok {
+			q.answer(a)
+		}
 	}
 	for _, r := range out.Reads {
 		p.read(r)
