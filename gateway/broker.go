@@ -24,11 +24,12 @@ type Broker interface {
 	DeleteTopic(topic id.TopicID, done func(error))
 	InitProducer(done func(id.Producer, int16, error))
 
-	// Produce, Fetch, ListOffsets and Describe go to a partition's leader. Errors stand in the answers.
+	// Produce, Fetch, ListOffsets, DeleteRecords and Describe go to a partition's leader. Errors stand in the answers.
 	Produce(p id.Partition, r partitions.Produce, done func(partitions.ProduceAnswer))
 	// Fetch returns a function that gives up the wait of a parked fetch: the completion then comes at once with what there
 	// is. It may be called at any time, repeatedly.
 	Fetch(p id.Partition, r partitions.Fetch, done func(partitions.FetchAnswer)) (giveUp func())
 	ListOffsets(p id.Partition, r partitions.ListOffsets, done func(partitions.OffsetAnswer))
+	DeleteRecords(p id.Partition, r partitions.DeleteRecords, done func(partitions.DeleteAnswer))
 	Describe(p id.Partition, done func(partitions.Status))
 }

@@ -306,6 +306,25 @@ func (b *fakeBroker) ListOffsets(p id.Partition, r partitions.ListOffsets, done 
 	b.complete(func() { done(a) })
 }
 
+func (b *fakeBroker) DeleteRecords(p id.Partition, r partitions.DeleteRecords, done func(partitions.DeleteAnswer)) {
+	b.mu.Lock()
+	l := b.log(p)
+	before := r.Before
+	if before == partitions.EverythingSoFar {
+		before = l.end
+	}
+	a := partitions.DeleteAnswer{Err: l.err, Term: 7}
+	if a.Err == nil && before > l.end {
+		a.Err = &partitions.RangeError{Err: partitions.ErrOffsetOutOfRange, Asked: before, LogStart: l.start, LogEnd: l.end}
+	}
+	if a.Err == nil {
+		l.start = max(l.start, before)
+	}
+	a.LogStart, a.HighWatermark = l.start, l.end
+	b.mu.Unlock()
+	b.complete(func() { done(a) })
+}
+
 func (b *fakeBroker) Describe(p id.Partition, done func(partitions.Status)) {
 	b.mu.Lock()
 	l := b.log(p)

@@ -231,6 +231,8 @@ func (s *Session) dispatch(call *call, request protocol.Message) {
 		s.fetch(c, r)
 	case *protocol.ListOffsetsRequest:
 		s.listOffsets(c, r)
+	case *protocol.DeleteRecordsRequest:
+		s.deleteRecords(c, r)
 	default:
 		c.refuse(protocol.NewError(protocol.CodeInternal, "%v is in the table of APIs and not carried out", request.API()))
 	}

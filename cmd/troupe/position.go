@@ -17,8 +17,13 @@ type position struct {
 
 const noOffset id.Offset = -1
 
-// parsePosition reads start, end, an offset, a time, or a duration before now such as -1h or -7d.
+// parsePosition reads where to begin, as --from says it.
 func parsePosition(text string, now time.Time) (position, error) {
+	return parsePlace("--from", text, now)
+}
+
+// parsePlace reads, for a flag, start, end, an offset, a time, or a duration before now such as -1h or -7d.
+func parsePlace(flag, text string, now time.Time) (position, error) {
 	switch text {
 	case "start":
 		return position{client.FromStart(), noOffset}, nil
@@ -38,8 +43,8 @@ func parsePosition(text string, now time.Time) (position, error) {
 			return position{client.FromTime(t), noOffset}, nil
 		}
 	}
-	return position{}, usagef("--from is %q; it can be start, end, an offset such as 42, a time such as 2015-05-17T10:05:03Z, or a "+
-		"time ago such as -1h or -7d", text)
+	return position{}, usagef("%s is %q; it can be start, end, an offset such as 42, a time such as 2015-05-17T10:05:03Z, or a "+
+		"time ago such as -1h or -7d", flag, text)
 }
 
 // parseDuration reads what time.ParseDuration does, and days as in 7d.

@@ -18,8 +18,8 @@ import (
 )
 
 func topicCommand(s *session) *cobra.Command {
-	return noun("topic", "Create, list, describe and delete topics",
-		topicCreateCommand(s), topicListCommand(s), topicDescribeCommand(s), topicDeleteCommand(s))
+	return noun("topic", "Create, list, describe, trim and delete topics",
+		topicCreateCommand(s), topicListCommand(s), topicDescribeCommand(s), topicTrimCommand(s), topicDeleteCommand(s))
 }
 
 func topicCreateCommand(s *session) *cobra.Command {

@@ -46,6 +46,42 @@ func TestTopicLife(t *testing.T) {
 	}
 }
 
+// TestTopicTrim deletes the oldest records, by offset and by time, and meets every refusal on the way.
+func TestTopicTrim(t *testing.T) {
+	at := "--broker=" + broker(t).gateway
+	must(t, "", "topic", "create", "pets", "--partitions", "2", at)
+	must(t, "a\nb\nc\n", "produce", "pets", "--partition", "1", at)
+	for _, c := range []struct {
+		name     string
+		line     string
+		code     int
+		out      string
+		problems string
+	}{
+		{"without a place", "topic trim pets", exitUsage, "", "--before"},
+		{"a place that is none", "topic trim pets --before noon", exitUsage, "", "--before"},
+		{"beyond an end", "topic trim pets --before 2", exitFailed, "", "partition 0 ends at offset 0"},
+		{"rehearsal", "topic trim pets --before 2 --partition 1 --dry-run", exitFine, "would delete 2 records of topic pets", ""},
+		{"by offset", "topic trim pets --before 2 --partition 1", exitFine, "deleted 2 records of topic pets", ""},
+		{"again", "topic trim pets --before 1 --partition 1", exitFine, "deleted 0 records", ""},
+		{"what is left", "consume pets --from start --until end", exitFine, "c", ""},
+		{"older than an hour", "topic trim pets --before -1h", exitFine, "deleted 0 records", ""},
+		{"everything", "topic trim pets --before end --output json", exitFine, "\"log_start\": 3", ""},
+		{"an internal topic", "topic trim __catalog --before end", exitFailed, "", "broker's own"},
+		{"no topic", "topic trim dogs --before end", exitFailed, "", "dogs"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := troupe(t, "", append(strings.Fields(c.line), at)...)
+			if got.code != c.code || !strings.Contains(got.out, c.out) || !strings.Contains(got.problems, c.problems) {
+				t.Errorf("troupe %s: exit %d\n%s%s\nwant exit %d with %q and %q", c.line, got.code, got.out, got.problems, c.code, c.out, c.problems)
+			}
+			if c.name == "what is left" && strings.TrimSpace(got.out) != "c" {
+				t.Errorf("left: %q", got.out)
+			}
+		})
+	}
+}
+
 // TestTopicJSON describes a topic for a program.
 func TestTopicJSON(t *testing.T) {
 	at := "--broker=" + broker(t).gateway

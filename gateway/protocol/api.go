@@ -18,6 +18,7 @@ const (
 	APIProduce         API = 21
 	APIFetch           API = 22
 	APIListOffsets     API = 23
+	APIDeleteRecords   API = 24
 )
 
 // apis is the one table of APIs, in the order of their numbers. Each exists in versions 1 to max.
@@ -39,6 +40,7 @@ var apis = []struct {
 	{APIProduce, "Produce", 1, func() Message { return new(ProduceRequest) }, func() Message { return new(ProduceResponse) }},
 	{APIFetch, "Fetch", 1, func() Message { return new(FetchRequest) }, func() Message { return new(FetchResponse) }},
 	{APIListOffsets, "ListOffsets", 1, func() Message { return new(ListOffsetsRequest) }, func() Message { return new(ListOffsetsResponse) }},
+	{APIDeleteRecords, "DeleteRecords", 1, func() Message { return new(DeleteRecordsRequest) }, func() Message { return new(DeleteRecordsResponse) }},
 }
 
 // String returns the API's name, or its number if it has none.
