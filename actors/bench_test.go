@@ -132,7 +132,7 @@ func (nullLog) Entries(id.Index, id.Index, int) ([]partitions.Entry, error) {
 	return nil, partitions.ErrDamaged
 }
 func (nullLog) ReadBatches(id.Offset, id.Offset, int) ([][]byte, error) { return nil, nil }
-func (nullLog) FindTime(id.Timestamp, id.Offset) (id.Offset, id.Timestamp, bool, error) {
+func (nullLog) FindTime(id.Timestamp, id.Offset, id.Offset) (id.Offset, id.Timestamp, bool, error) {
 	return 0, 0, false, nil
 }
 func (nullLog) Size() partitions.LogSize { return partitions.LogSize{} }

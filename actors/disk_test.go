@@ -271,14 +271,14 @@ func (l *memoryLog) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, 
 	return out, nil
 }
 
-func (l *memoryLog) FindTime(t id.Timestamp, until id.Offset) (id.Offset, id.Timestamp, bool, error) {
+func (l *memoryLog) FindTime(t id.Timestamp, from, until id.Offset) (id.Offset, id.Timestamp, bool, error) {
 	defer l.use()()
 	for _, e := range l.entries {
 		if e.Type != partitions.EntryBatch {
 			continue
 		}
-		if h, err := batch.ParseHeader(e.Payload); err == nil && h.MaxTimestamp >= t && h.NextOffset() <= until {
-			return h.BaseOffset, h.MaxTimestamp, true, nil
+		if h, err := batch.ParseHeader(e.Payload); err == nil && h.MaxTimestamp >= t && h.NextOffset() > from && h.NextOffset() <= until {
+			return max(h.BaseOffset, from), h.MaxTimestamp, true, nil
 		}
 	}
 	return 0, 0, false, nil

@@ -80,7 +80,7 @@ func (q *quarantine) offsets(l partitions.ListOffsets) (partitions.OffsetAnswer,
 	case l.At == partitions.OffsetEarliest:
 		a.Offset = q.logStart
 	case l.At == partitions.OffsetAtTime && q.log != nil:
-		return a, &partitions.Search{Time: l.Time, Until: q.end, Answer: a}
+		return a, &partitions.Search{Time: l.Time, From: q.logStart, Until: q.end, Answer: a}
 	}
 	return a, nil
 }

@@ -35,7 +35,7 @@ func (p *partition) search(q partitions.Search) {
 func (s *stage) findTime(log partitions.Log, q partitions.Search) (a partitions.OffsetAnswer) {
 	a = q.Answer
 	defer s.rescue("search", func(err error) { a.Err = both(a.Err, err) })
-	at, stamp, found, err := log.FindTime(q.Time, q.Until)
+	at, stamp, found, err := log.FindTime(q.Time, q.From, q.Until)
 	if found && err == nil {
 		a.Offset, a.Time = at, stamp
 	}

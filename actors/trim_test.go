@@ -58,6 +58,22 @@ func TestDeleteRecords(t *testing.T) {
 	}
 }
 
+// Who reads on the pool while the records are deleted is told where the log begins.
+func TestDeletedWhileRead(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 1)
+	p := id.Partition{Topic: topic.ID}
+	for _, v := range []string{"a", "b", "c"} {
+		w.produce(p, v)
+	}
+	w.crash() // so that nothing is in the tail cache
+	w.memory(topic, 0).onRead = func() error { return partitions.ErrOffsetOutOfRange }
+	var bounds *partitions.RangeError
+	if a := w.fetch(p, 0); !errors.As(a.Err, &bounds) || bounds.Asked != 0 || bounds.LogEnd != 3 {
+		t.Fatalf("fetched: %+v", a)
+	}
+}
+
 // What cannot be dropped costs room and nothing else; the next start of the partition tries again.
 func TestTrimFails(t *testing.T) {
 	w := newWorld(t)

@@ -37,7 +37,7 @@ func (p *partition) work(message any) {
 		if m.instance == p.instance {
 			p.jobs--
 			p.note(m.answer.Err)
-			p.answerFetch(m.answer)
+			p.answerFetch(p.bounded(m.answer))
 			p.close()
 		}
 	case searched:
@@ -166,6 +166,17 @@ func (p *partition) answerFetch(a partitions.FetchAnswer) {
 	if q, ok := p.finish(a.Request).(*fetchRequest); ok {
 		q.answer(a)
 	}
+}
+
+// bounded tells of a range that was deleted while the pool read in it where the log begins now.
+func (p *partition) bounded(a partitions.FetchAnswer) partitions.FetchAnswer {
+	q, ok := p.waiting[a.Request].(*fetchRequest)
+	if ok && p.running() && errors.Is(a.Err, partitions.ErrOffsetOutOfRange) {
+		s := p.life.replica.Status()
+		a.LogStart, a.HighWatermark = s.LogStart, s.HighWatermark
+		a.Err = &partitions.RangeError{Err: partitions.ErrOffsetOutOfRange, Asked: q.Offset, LogStart: s.LogStart, LogEnd: s.HighWatermark}
+	}
+	return a
 }
 
 func (p *partition) answerOffsets(a partitions.OffsetAnswer) {

@@ -86,9 +86,9 @@ type Log interface {
 	// (from, until]. The slices may share memory. It returns ErrDamaged where a checksum fails.
 	ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error)
 
-	// FindTime returns the base offset and largest timestamp of the first batch below until whose largest timestamp is at
-	// or after t; found is false when there is none.
-	FindTime(t id.Timestamp, until id.Offset) (at id.Offset, stamp id.Timestamp, found bool, err error)
+	// FindTime returns the base offset and largest timestamp of the first batch above from and below until whose largest
+	// timestamp is at or after t; from itself where that batch begins below it. found is false when there is none.
+	FindTime(t id.Timestamp, from, until id.Offset) (at id.Offset, stamp id.Timestamp, found bool, err error)
 
 	// Size tells how much disk the log uses.
 	Size() LogSize

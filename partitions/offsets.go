@@ -33,7 +33,7 @@ func (r *Replica) ListOffsets(l ListOffsets) {
 		r.drain()
 	case OffsetAtTime:
 		r.outbox.Searches = append(r.outbox.Searches, Search{
-			Time: l.Time, Until: r.applied.next, Answer: r.offsetAnswer(l, r.applied.next, nil),
+			Time: l.Time, From: r.applied.logStart, Until: r.applied.next, Answer: r.offsetAnswer(l, r.applied.next, nil),
 		})
 	default:
 		panic(&InvariantError{"the offset asked for is one of three", l.At, OffsetAtTime})

@@ -131,6 +131,7 @@ type Read struct {
 // Search is a ListOffsets by time, to be run beside the replica: Log.FindTime, then Offset and Time of Answer.
 type Search struct {
 	Time   id.Timestamp
+	From   id.Offset // the log start
 	Until  id.Offset
 	Answer OffsetAnswer
 }

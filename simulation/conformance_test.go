@@ -78,7 +78,7 @@ func conform(t *testing.T, s *scribe, real, twin actors.Disk) {
 		same(t, "ReadBatches", logs, func(l partitions.Log) any { return sums(l.ReadBatches(from, until, most)) })
 		at := 1000 + id.Timestamp(s.random.IntN(len(s.written)+2))
 		same(t, "FindTime", logs, func(l partitions.Log) any {
-			base, stamp, found, err := l.FindTime(at, until)
+			base, stamp, found, err := l.FindTime(at, from, until)
 			if !found {
 				return []any{err == nil}
 			}

@@ -107,7 +107,16 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 	w := c.world
 	if answer.Err != nil {
 		w.answered(p.topic, answer.Err)
-		if errors.Is(answer.Err, protocol.CodeOffsetOutOfRange) && !p.topic.Deleted {
+		switch start := answer.Err.Details.LogStart; {
+		case !errors.Is(answer.Err, protocol.CodeOffsetOutOfRange) || p.topic.Deleted:
+		case from < start:
+			w.marks.count(MarkTrimmedAway)
+			w.polled(&Poll{
+				Client: c.number, Partition: id.Partition{Topic: p.topic.ID, Number: p.number}, Invoked: invoked, Completed: w.scheduler.Now(),
+				Offset: start, LogStart: start, HighWatermark: answer.Err.Details.LogEnd,
+			})
+			p.next = max(p.next, start)
+		default:
 			w.violate(violation("watermark-fell", "%s read %s/%d up to %d and is told now: %v",
 				c.client.name, p.topic.Name, p.number, from, answer.Err))
 		}

@@ -177,6 +177,9 @@ func (d *Disk) missing(p id.Partition, base id.Offset, sent []byte) string {
 		if t.partition != p {
 			continue
 		}
+		if base < t.front {
+			return "" // it was durable, and deleted since
+		}
 		i := t.holding(base)
 		if i == len(t.entries) || t.entries[i].base != base {
 			return fmt.Sprintf("no batch of replica %d begins there", t.owner)

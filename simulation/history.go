@@ -17,6 +17,7 @@ type History struct {
 	Lists []*List
 	// Searches asked for a time.
 	Searches []*Search
+	Trims    []*Trim
 }
 
 // Outcome is what a client knows about its send.
@@ -95,6 +96,15 @@ type Search struct {
 	Offset        id.Offset
 	Newest        id.Timestamp // of the batch found; -1: none
 	HighWatermark id.Offset
+}
+
+// Trim is one wish to delete the records of a partition below an offset.
+type Trim struct {
+	Partition id.Partition
+	Before    id.Offset
+	Invoked   time.Duration
+	Completed time.Duration // never: no answer, or one that refuses
+	LogStart  id.Offset     // as the answer says
 }
 
 // encode makes a record's value: the number, and as much filling as wanted.

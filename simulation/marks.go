@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -31,13 +30,14 @@ const (
 	MarkNothingSince                   // a time was asked for, and nothing is that young
 	MarkFrontDropped                   // the front of a log was removed
 	MarkDropFinished                   // what an interrupted removal left was removed at opening
+	MarkTrimmedAway                    // a consumer asked for what was deleted, and was told where the log begins
 	markKinds
 )
 
 var markNames = [markKinds]string{
 	"tear-cut", "replay", "checkpoint", "roll", "reopen-after-error", "stop", "duplicate-answered", "duplicate-forgotten",
 	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
-	"expectation-met", "expectation-refused", "found-by-time", "nothing-since", "front-dropped", "drop-finished",
+	"expectation-met", "expectation-refused", "found-by-time", "nothing-since", "front-dropped", "drop-finished", "trimmed-away",
 }
 
 // String returns the mark's name.
@@ -55,23 +55,15 @@ func (m *Marks) Add(other Marks) {
 	}
 }
 
-// unasked are marks that no client can bring about: no request removes the front of a log. The twin's own tests demand them.
-var unasked = []Mark{MarkFrontDropped, MarkDropFinished}
-
-// Missing lists the kinds that were never seen although clients can bring them about.
+// Missing lists the kinds that were never seen.
 func (m Marks) Missing() []Mark {
 	var missing []Mark
 	for i, n := range m {
-		if n == 0 && !slices.Contains(unasked, Mark(i)) {
+		if n == 0 {
 			missing = append(missing, Mark(i))
 		}
 	}
 	return missing
-}
-
-// Unforeseen lists the kinds that were seen although no client can bring them about: they are to be demanded from then on.
-func (m Marks) Unforeseen() []Mark {
-	return slices.DeleteFunc(slices.Clone(unasked), func(mark Mark) bool { return m[mark] == 0 })
 }
 
 // String lists every kind with its count.

@@ -61,7 +61,7 @@ func NewOracle(h *History, deleted map[id.Partition]bool) *Oracle {
 // Judge returns the first anomaly, or nil. Complete tells that every partition was read to its end after the last fault, so
 // that what was never seen is lost.
 func (o *Oracle) Judge(complete bool) *Violation {
-	checks := []func() *Violation{o.reads, o.acknowledgements, o.repeats, o.order, o.losses, o.watermarks, o.starts, o.searches}
+	checks := []func() *Violation{o.reads, o.acknowledgements, o.repeats, o.order, o.losses, o.watermarks, o.starts, o.searches, o.trims}
 	if complete {
 		checks = append(checks, o.unseen)
 	}
@@ -201,13 +201,13 @@ func realTime(sends []*Send) *Violation {
 
 // losses finds acknowledged values below a read position that no one read there.
 func (o *Oracle) losses() *Violation {
-	seen := o.seen()
+	seen, bound := o.seen(), o.bound()
 	for _, s := range o.history.Sends {
 		if s.Outcome != OutcomeAcknowledged || s.Quiet || s.Base < 0 {
 			continue
 		}
 		for i, v := range s.Values {
-			if at := s.Base + id.Offset(i); at < o.ends[s.Partition] && !seen[v] {
+			if at := s.Base + id.Offset(i); at >= bound[s.Partition] && at < o.ends[s.Partition] && !seen[v] {
 				return violation("lost-write", "value %d was acknowledged at offset %d of %v, which was read up to %d without it",
 					v, at, s.Partition, o.ends[s.Partition])
 			}
@@ -228,13 +228,13 @@ func (o *Oracle) seen() map[Value]bool {
 
 // unseen finds acknowledged values that no one saw although everything was read to the end.
 func (o *Oracle) unseen() *Violation {
-	seen := o.seen()
+	seen, bound := o.seen(), o.bound()
 	for _, s := range o.history.Sends {
-		if s.Outcome != OutcomeAcknowledged || s.Quiet || o.deleted[s.Partition] {
+		if s.Outcome != OutcomeAcknowledged || s.Quiet || o.deleted[s.Partition] || s.Base < 0 && bound[s.Partition] > 0 {
 			continue
 		}
-		for _, v := range s.Values {
-			if !seen[v] {
+		for i, v := range s.Values {
+			if !seen[v] && (s.Base < 0 || s.Base+id.Offset(i) >= bound[s.Partition]) {
 				return violation("unseen", "value %d was acknowledged at offset %d of %v at %s; at the end no one found it (read to %d)",
 					v, s.Base, s.Partition, moment(s.Completed), o.ends[s.Partition])
 			}

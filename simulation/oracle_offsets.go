@@ -49,6 +49,11 @@ func (o *Oracle) starts() *Violation {
 	for _, l := range o.history.Lists {
 		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Earliest})
 	}
+	for _, t := range o.history.Trims {
+		if t.Completed != never {
+			answers[t.Partition] = append(answers[t.Partition], told{t.Invoked, t.Completed, t.LogStart})
+		}
+	}
 	return fallen("log-start-fell", "known to begin at", answers)
 }
 
@@ -85,8 +90,9 @@ func (o *Oracle) searches() *Violation {
 			records[p.Partition][r.Offset] = r
 		}
 	}
+	bound := o.bound() // below it, what was seen may be gone, and a batch may begin late
 	for _, s := range o.history.Searches {
-		seen := records[s.Partition]
+		seen, gone := records[s.Partition], bound[s.Partition]
 		wrong := func(why string, r Seen) *Violation {
 			return violation("wrong-time", "%v was asked for time %d at %s and tells offset %d (newest %d, high watermark %d): %s; offset %d is of a batch at %d to %d",
 				s.Partition, s.At, moment(s.Invoked), s.Offset, s.Newest, s.HighWatermark, why, r.Offset, r.Base, r.Newest)
@@ -94,10 +100,10 @@ func (o *Oracle) searches() *Violation {
 		below := s.Offset
 		if s.Newest < 0 {
 			below = s.HighWatermark
-		} else if r, ok := seen[s.Offset]; s.Newest < s.At || s.Offset >= s.HighWatermark || ok && (r.Newest != s.Newest || r.Base != s.Offset) {
+		} else if r, ok := seen[s.Offset]; s.Newest < s.At || s.Offset >= s.HighWatermark || ok && (r.Newest != s.Newest || r.Base != s.Offset && s.Offset > gone) {
 			return wrong("that is no such batch", r)
 		}
-		for at := range below {
+		for at := gone; at < below; at++ {
 			if r, ok := seen[at]; ok && r.Stamp >= s.At {
 				return wrong("something before it is that young", r)
 			}

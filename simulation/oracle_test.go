@@ -27,6 +27,17 @@ func timed(s Search) History {
 	}
 }
 
+// begins is a poll of a log from its beginning.
+func begins(invoked, completed time.Duration, start, watermark id.Offset, seen ...Seen) *Poll {
+	p := poll(invoked, completed, start, watermark, seen...)
+	p.LogStart = start
+	return p
+}
+
+func trim(invoked, completed time.Duration, before, start id.Offset) *Trim {
+	return &Trim{Partition: somewhere, Before: before, Invoked: invoked, Completed: completed, LogStart: start}
+}
+
 func TestOracleNamesEachAnomaly(t *testing.T) {
 	unknown := &Send{Partition: somewhere, Values: []Value{9}, Invoked: 1, Tries: 1}
 	failed := &Send{Partition: somewhere, Values: []Value{8}, Invoked: 1, Completed: 2, Outcome: OutcomeFailed, Tries: 1}
@@ -70,6 +81,15 @@ func TestOracleNamesEachAnomaly(t *testing.T) {
 		{"a time: not the batch's", timed(Search{At: 15, Offset: 1, Newest: 21, HighWatermark: 2}), "wrong-time"},
 		{"a time: nothing that young, and there is", timed(Search{At: 20, Offset: 2, Newest: -1, HighWatermark: 2}), "wrong-time"},
 		{"a time: nothing that young yet", timed(Search{At: 20, Offset: 1, Newest: -1, HighWatermark: 1}), ""},
+		{"what was deleted is not missed", History{Sends: []*Send{acked(1, 2, 0, 1), acked(1, 2, 1, 2)}, Trims: []*Trim{trim(3, 4, 1, 1)},
+			Polls: []*Poll{begins(5, 6, 1, 2, Seen{Offset: 1, Value: 2})}}, ""},
+		{"nor what may have been", History{Sends: []*Send{acked(1, 2, 0, 1), acked(1, 2, 1, 2)}, Trims: []*Trim{trim(3, never, 1, 0)},
+			Polls: []*Poll{begins(5, 6, 1, 2, Seen{Offset: 1, Value: 2})}}, ""},
+		{"more was deleted", History{Sends: []*Send{acked(1, 2, 0, 1), acked(1, 2, 1, 2)}, Trims: []*Trim{trim(3, 4, 1, 1)},
+			Polls: []*Poll{begins(5, 6, 2, 2)}}, "lost-write"},
+		{"more was deleted, never seen", History{Trims: []*Trim{trim(3, 4, 1, 1)}, Polls: []*Poll{begins(5, 6, 2, 2)}}, "deleted-unasked"},
+		{"less was deleted", History{Trims: []*Trim{trim(3, 4, 2, 1)}}, "not-deleted"},
+		{"what was deleted came back", History{Trims: []*Trim{trim(3, 4, 2, 2)}, Polls: []*Poll{begins(5, 6, 1, 2)}}, "log-start-fell"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -157,6 +157,7 @@ func (w *World) startClients(admin *Admin) {
 		w.consumers = append(w.consumers, newConsumer(w, i))
 		w.consumers[i].Start()
 	}
+	newTrimmer(w).Start()
 	admin.Start()
 }
 

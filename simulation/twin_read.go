@@ -94,12 +94,12 @@ func (t *Twin) batchFrom(i int) int {
 }
 
 // FindTime implements partitions.Log.
-func (t *Twin) FindTime(at id.Timestamp, until id.Offset) (base id.Offset, stamp id.Timestamp, found bool, err error) {
+func (t *Twin) FindTime(at id.Timestamp, from, until id.Offset) (base id.Offset, stamp id.Timestamp, found bool, err error) {
 	if t.closed {
 		return 0, 0, false, partitions.ErrClosed
 	}
 	for i, e := range t.entries {
-		if !e.batch || e.newest < at {
+		if !e.batch || e.newest < at || e.next <= from {
 			continue
 		}
 		if e.next > until {
@@ -108,7 +108,7 @@ func (t *Twin) FindTime(at id.Timestamp, until id.Offset) (base id.Offset, stamp
 		if _, err := t.read(i); err != nil {
 			return 0, 0, false, err
 		}
-		return e.base, e.newest, true, nil
+		return max(e.base, from), e.newest, true, nil
 	}
 	return 0, 0, false, nil
 }

@@ -61,19 +61,24 @@ type Options struct {
 	CutEvery     time.Duration // mean time between two cut connections
 	DiskCrash    int           // in 10,000 storage steps: the broker dies inside
 	DiskError    int           // in 10,000 storage steps: a write or sync fails
+	TrimEvery    time.Duration // mean time between two deletions of old records; 0: none
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
 func drawOptions(r *rand.Rand) Options {
-	return Options{
+	o := Options{
 		Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
 		Pace: time.Duration(between(r, 10, 60)) * time.Millisecond, Patience: time.Duration(between(r, 100, 1500)) * time.Millisecond,
-		ValueBits: between(r, 3, 11), SegmentBytes: 1 << between(r, 13, 18), Checkpoint: 1 << between(r, 12, 18), Tail: 1 << between(r, 10, 18),
+		ValueBits: between(r, 3, 11), SegmentBytes: 1 << between(r, 11, 18), Checkpoint: 1 << between(r, 12, 18), Tail: 1 << between(r, 10, 18),
 		SlowDisk:   time.Duration(between(r, 5, 400)) * time.Millisecond,
 		CrashEvery: time.Duration(between(r, 1500, 6000)) * time.Millisecond,
 		CutEvery:   time.Duration(between(r, 500, 4000)) * time.Millisecond,
 		DiskCrash:  r.IntN(60), DiskError: r.IntN(40), RoughBirth: chance(r, 30),
 	}
+	if chance(r, 80) {
+		o.TrimEvery = time.Duration(between(r, 100, 1200)) * time.Millisecond
+	}
+	return o
 }
 
 func (w *World) newClient(name string) *Client {

@@ -58,7 +58,7 @@ func (s *story) checkBehind(t *testing.T, l *Log, base *partitions.Checkpoint) {
 	if !bytes.Equal(batches[0], s.batchAt(base.NextOffset)) {
 		t.Fatalf("another batch than that at offset %d", base.NextOffset)
 	}
-	at, _, found, err := l.FindTime(0, s.offset)
+	at, _, found, err := l.FindTime(0, 0, s.offset)
 	if err != nil || !found || at != base.NextOffset {
 		t.Fatalf("first time at offset %d (%v, %v), want %d", at, found, err, base.NextOffset)
 	}

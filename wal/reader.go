@@ -287,7 +287,7 @@ func (q *query) take(s span, payload []byte) {
 }
 
 // FindTime implements partitions.Log. It returns ErrDamaged if bytes that do not verify come before the batch found.
-func (l *Log) FindTime(t id.Timestamp, until id.Offset) (at id.Offset, stamp id.Timestamp, found bool, err error) {
+func (l *Log) FindTime(t id.Timestamp, from, until id.Offset) (at id.Offset, stamp id.Timestamp, found bool, err error) {
 	if err := l.reading(); err != nil {
 		return 0, 0, false, err
 	}
@@ -297,39 +297,49 @@ func (l *Log) FindTime(t id.Timestamp, until id.Offset) (at id.Offset, stamp id.
 		if err != nil || !ok {
 			return 0, 0, false, err
 		}
-		if v.index.damaged {
-			return 0, 0, false, l.damaged(v, 0, v.first)
-		}
-		if len(v.index.points) == 0 || v.index.newest < t {
+		x := v.index
+		if len(x.points) > 0 && x.next <= from && !x.damagedEnd {
 			continue
 		}
-		if v.index.points[0].base >= until {
+		if x.damaged {
+			return 0, 0, false, l.damaged(v, 0, v.first)
+		}
+		if len(x.points) == 0 || x.newest < t {
+			continue
+		}
+		if x.points[0].base >= until {
 			return 0, 0, false, nil
 		}
-		return l.timeInSegment(v, t, until)
+		s, ok, err := l.timeInSegment(v, t, from)
+		if err != nil || ok {
+			return max(s.base, from), s.newest, ok && s.next <= until, err
+		}
 	}
 }
 
-// timeInSegment finds a time in a segment that has it.
-func (l *Log) timeInSegment(v view, t id.Timestamp, until id.Offset) (id.Offset, id.Timestamp, bool, error) {
+// timeInSegment finds the first batch that is young enough and ends above from, if the segment has one.
+func (l *Log) timeInSegment(v view, t id.Timestamp, from id.Offset) (s span, found bool, err error) {
 	l.mu.Lock()
-	at, from, _ := v.index.atTime(t)
+	at, index, _ := v.index.atTime(t)
 	l.mu.Unlock()
-	c, err := l.open(v, at, from, pointBytes)
+	if later, i := v.index.atOffset(v.first, from); later > at {
+		at, index = later, i
+	}
+	c, err := l.open(v, at, index, pointBytes)
 	if err != nil {
-		return 0, 0, false, err
+		return span{}, false, err
 	}
 	defer c.close()
 	for {
 		st, ok, err := c.next()
-		if err == nil && (!ok || st.bad) {
+		if st.bad && err == nil {
 			err = l.damaged(v, c.base+int64(st.at), c.expect)
 		}
-		if err != nil {
-			return 0, 0, false, err
+		if err != nil || !ok {
+			return span{}, false, err
 		}
-		if s, ok := batchSpan(&st.frame.Entry); ok && s.newest >= t {
-			return s.base, s.newest, s.next <= until, nil
+		if s, ok := batchSpan(&st.frame.Entry); ok && s.newest >= t && s.next > from {
+			return s, true, nil
 		}
 	}
 }

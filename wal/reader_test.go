@@ -107,7 +107,7 @@ func readSome(l *Log, from, until id.Offset, turn int) error {
 	if h, err := batch.ParseHeader(entries[0].Payload); err != nil || h.BaseOffset != from-from%2 {
 		return errors.New("an entry is not what was written")
 	}
-	at, _, found, err := l.FindTime(id.Timestamp((from-from%2)*10), until)
+	at, _, found, err := l.FindTime(id.Timestamp((from-from%2)*10), 0, until)
 	if err == nil && (!found || at != from-from%2) {
 		err = errors.New("a time is not found")
 	}
@@ -192,10 +192,26 @@ func TestFindTime(t *testing.T) {
 			{0, 60, 0, 50, true}, {50, 60, 0, 50, true}, {51, 60, 6, 90, true}, {90, 60, 6, 90, true}, {91, 60, 12, 100, true},
 			{101, 60, 18, 120, true}, {121, 60, 0, 0, false}, {101, 18, 0, 0, false}, {101, 19, 0, 0, false}, {101, 20, 18, 120, true},
 		} {
-			at, stamp, found, err := l.FindTime(c.t, c.until)
+			at, stamp, found, err := l.FindTime(c.t, 0, c.until)
 			must(t, err)
 			if found != c.found || found && (at != c.at || stamp != c.stamp) {
 				t.Fatalf("time %d until %d: %d at %d, %v; want %+v", c.t, c.until, at, stamp, found, c)
+			}
+		}
+		// Whatever comes before an offset does not count.
+		for from := range id.Offset(60) {
+			for _, young := range []id.Timestamp{0, 81, 101} {
+				want, stamp := id.Offset(60), id.Timestamp(0)
+				for i := from / 2; i < 30 && want == 60; i++ {
+					if at := times[i%10]; at >= young {
+						want, stamp = max(2*i, from), at
+					}
+				}
+				at, newest, found, err := l.FindTime(young, from, 60)
+				must(t, err)
+				if found != (want < 60) || found && (at != want || newest != stamp) {
+					t.Fatalf("time %d from %d: %d at %d, %v; want %d at %d", young, from, at, newest, found, want, stamp)
+				}
 			}
 		}
 	}
@@ -266,7 +282,7 @@ func oldSegment(t *testing.T, spoil func([]byte) []byte, size int) {
 			}
 		}
 	}
-	_, _, _, err = l.FindTime(1<<40, s.offset)
+	_, _, _, err = l.FindTime(1<<40, 0, s.offset)
 	wantErr(t, err, partitions.ErrDamaged)
 	must(t, l.Close())
 }
