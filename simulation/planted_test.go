@@ -24,7 +24,7 @@ var planted = []struct {
 }{
 	{
 		name:    "acknowledge before fsync",
-		changes: []change{{"actors/storage.go", "err = log.Sync()", "err = nil"}},
+		changes: []change{{"actors/storage.go", "if err := log.Sync(); err != nil {", "if err := error(nil); err != nil {"}},
 		// Where the power goes before any client is acknowledged, the catalog itself is lost and the broker cannot start.
 		found: []string{"ack-before-durable", "not-live"},
 	},
