@@ -4,12 +4,13 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NATS_SERVER := github.com/nats-io/nats-server/v2@v2.15.2
 
 SEEDS    ?= 500
-FUZZTIME ?= 20s
+MINUTES  ?=
+FUZZTIME ?= $(if $(MINUTES),$(MINUTES)m,20s)
 BENCH    ?= .
 RESULTS  ?= bin/peers-results
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test check rest race lint sim bench bench-peers fuzz fmt tools clean
+.PHONY: help build run demo test check rest race lint sim bench bench-peers fuzz fuzz-briefly fmt tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,10 +28,10 @@ demo: build ## a real web-server log in and out, with kill -9 on the way; exits 
 test: ## unit tests, text stories, the README's commands and a short simulation
 	go test -timeout 8m ./...
 
-check: test rest ## everything a change must pass: test, race, gofmt, vet, staticcheck, tidy, fuzz seeds
+check: test rest ## everything a change must pass: test, race, gofmt, vet, staticcheck, tidy, a little fuzzing
 
 # What check does beyond test; .ci/run calls the two one after the other.
-rest: lint race
+rest: lint race fuzz-briefly
 
 # -short: the race detector is about ten times slower, and every interleaving it looks for occurs in the short forms.
 race:
@@ -55,11 +56,14 @@ bench-peers: build ## the same load on NATS JetStream and Apache Kafka, if they 
 	cd cmd/peers && go vet -mod=mod . && go test -mod=mod . && go build -mod=mod -o $(CURDIR)/bin/peers .
 	bin/peers --out $(RESULTS)
 
-fuzz: ## run every fuzz test for FUZZTIME=20s
+fuzz-briefly:
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
+
+fuzz: ## run every fuzz test for FUZZTIME=20s, or MINUTES=10
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 	  for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
 	    echo "$$(dirname "$$file") $$name"; \
-	    go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	    go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$(dirname "$$file")" || exit 1; \
 	  done; \
 	done
 

@@ -313,8 +313,12 @@ func TestAClientThatWaitsIsNotIdle(t *testing.T) {
 	_, dial := serve(t, b, Limits{IdleTime: time.Millisecond})
 	l := dial()
 	b.hold()
-	l.send(&protocol.HelloRequest{})
-	go l.send(produceTo("a", 0, batchOf(t, "v", 1, testStart)))
+	// In one piece, so that no idle time can pass between the two.
+	both := append(wire(protocol.EncodeRequest(correlation(1, protocol.APIHello), &protocol.HelloRequest{})),
+		wire(protocol.EncodeRequest(correlation(2, protocol.APIProduce), produceTo("a", 0, batchOf(t, "v", 1, testStart))))...)
+	if _, err := l.conn.Write(both); err != nil {
+		t.Fatal(err)
+	}
 	if _, a := l.receive(); a.err != nil {
 		t.Fatal(a.err)
 	}

@@ -104,3 +104,33 @@ func TestErrorsAreComparedByCode(t *testing.T) {
 		last = k.Code
 	}
 }
+
+// FuzzReadFrame reads any stream frame by frame: each is what its length says, asks for no more room than that, and never
+// for room that the bytes before it have not earned.
+func FuzzReadFrame(f *testing.F) {
+	for _, s := range samples() {
+		f.Add(bytes.Join(s.frame(), nil), uint32(1<<20))
+	}
+	f.Add([]byte("\xff\xff\xff\xff"), uint32(8<<20))
+	f.Add(append([]byte{0, 4, 0, 0}, make([]byte, 1<<18)...), uint32(1<<20))
+	f.Fuzz(func(t *testing.T, stream []byte, limit uint32) {
+		most := int(limit)
+		rest := bytes.NewReader(stream)
+		for {
+			at, room := len(stream)-rest.Len(), 0
+			payload, err := ReadFrameWithin(rest, most, func(more int) error {
+				if have := len(stream) - rest.Len() - at - lengthBytes; more < 0 || room+more > max(firstRead, 2*have) {
+					t.Fatalf("room for %d more after %d bytes", more, have)
+				}
+				room += more
+				return nil
+			})
+			if err != nil {
+				return
+			}
+			if n := int(binary.BigEndian.Uint32(stream[at:])); len(payload) != n || room != n || n > most || !bytes.Equal(payload, stream[at+lengthBytes:at+lengthBytes+n]) {
+				t.Fatalf("a frame of %d bytes, announced %d, room for %d", len(payload), n, room)
+			}
+		}
+	})
+}

@@ -289,7 +289,7 @@ func TestTheConnectionLimitIsReached(t *testing.T) {
 // Clients that vanish within a frame, that send a byte now and then, and that never begin, hold up nobody and are let go.
 func TestSlowAndVanishingClients(t *testing.T) {
 	broker := troupetest.Start(t, troupetest.WithLimits(gateway.Limits{
-		HandshakeTime: 300 * time.Millisecond, FrameTime: 300 * time.Millisecond, IdleTime: 2 * time.Second}))
+		HandshakeTime: time.Second, FrameTime: time.Second, IdleTime: 3 * time.Second}))
 	before := held()
 	beside(t, broker, 300, func() {
 		for range 50 { // announce much, send half of little, and go

@@ -30,20 +30,38 @@ func FuzzParseHeader(f *testing.F) {
 	})
 }
 
-// What Validate accepts, Decode reads, and gives as many records as the header says.
+// What Validate accepts, Decode reads, and gives as many records as the header says, within the limits.
 func FuzzValidate(f *testing.F) {
 	seeds(f)
+	for _, c := range codecs {
+		b := NewBuilder(c)
+		b.Append(1, nil, nil, make([]RecordHeader, 8))
+		b.Append(1, nil, nil, make([]RecordHeader, 9))
+		flood, err := b.Build(NoProducer, NoEpoch, NoSequence)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(flood)
+	}
+	limits := within(fuzzLimit, fuzzLimit)
+	limits.Records, limits.Headers, limits.RecordHeaders = 100, 16, 8
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= HeaderSize { // let the fuzzer past the checksum
 			binary.BigEndian.PutUint32(b[atCRC:], checksum(b))
 		}
-		h, err := Validate(b, within(fuzzLimit, fuzzLimit))
+		h, err := Validate(b, limits)
 		if err != nil {
 			return
 		}
 		rs, err := Decode(nil, b, fuzzLimit)
 		if err != nil || len(rs) != int(h.Records) || rs[len(rs)-1].Offset+1 != h.NextOffset() {
 			t.Fatalf("accepted, then decoded to %d records: %v", len(rs), err)
+		}
+		headers := 0
+		for _, r := range rs {
+			if headers += len(r.Headers); len(rs) > limits.Records || len(r.Headers) > limits.RecordHeaders || headers > limits.Headers {
+				t.Fatalf("accepted %d records, one with %d headers", len(rs), len(r.Headers))
+			}
 		}
 	})
 }
