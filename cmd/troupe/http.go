@@ -15,12 +15,14 @@ import (
 
 	"troupe/actors"
 	"troupe/cmd/troupe/config"
+	"troupe/cmd/troupe/metrics"
 )
 
 // lookout is where operators and their machines look at a broker over HTTP. It serves from before the broker opens its data
 // until after it closed it, so that what takes long can be seen while it lasts.
 type lookout struct {
 	address string // where it listens; "" when it is turned off
+	metrics *metrics.Metrics
 	server  *http.Server
 	node    atomic.Pointer[actors.Node] // nil before the broker has its data open
 	waiting atomic.Pointer[string]      // why the broker takes no traffic; nil while it does
@@ -31,7 +33,7 @@ const headerTime = 10 * time.Second
 
 // openLookout opens the port and serves it beside its caller. An empty address makes a lookout that is turned off.
 func openLookout(ctx context.Context, c config.HTTP, log *slog.Logger) (*lookout, error) {
-	l := &lookout{}
+	l := &lookout{metrics: metrics.New(version(), c.PartitionSeries)}
 	l.wait("the broker opens its data")
 	if c.Address == "" {
 		return l, nil
@@ -78,6 +80,7 @@ func cannotListen(flag, address string, err error) error {
 func (l *lookout) routes(profiles bool) http.Handler {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /{$}", l.index)
+	routes.Handle("GET /metrics", l.metrics.Handler())
 	routes.HandleFunc("GET /healthz", l.alive)
 	routes.HandleFunc("GET /readyz", l.ready)
 	if profiles {
@@ -88,6 +91,12 @@ func (l *lookout) routes(profiles bool) http.Handler {
 		routes.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	return routes
+}
+
+// watch has the lookout ask a broker's partitions from now on.
+func (l *lookout) watch(node *actors.Node) {
+	l.node.Store(node)
+	l.metrics.Watch(node)
 }
 
 // wait notes why the broker takes no traffic; "" for nothing.

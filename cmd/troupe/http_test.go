@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"troupe/cmd/troupe/metrics"
 )
 
 // readyEvent is what a broker logs once it serves.
@@ -93,6 +95,25 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestMetrics finds what a client did among what a broker counts.
+func TestMetrics(t *testing.T) {
+	broker, _ := serving(t)
+	at := "--broker=" + broker.Gateway
+	must(t, "", "topic", "create", "pets", at)
+	must(t, "cat\ndog\n", "produce", "pets", at)
+	status, body := get(t, broker.HTTP, "/metrics")
+	for _, want := range []string{
+		`troupe_partitions_high_watermark_offset{partition="0",topic="pets"} 2`,
+		`troupe_partitions_appended_records_total `,
+		`troupe_wal_sync_duration_seconds_count `,
+		`go_goroutines `,
+	} {
+		if status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%d, without %s:\n%s", status, want, body)
+		}
+	}
+}
+
 // TestProfiles turns pprof on.
 func TestProfiles(t *testing.T) {
 	broker, _ := serving(t, "--pprof")
@@ -103,7 +124,7 @@ func TestProfiles(t *testing.T) {
 
 // TestNotReady asks a lookout whose broker has not opened its data yet, and one that stops.
 func TestNotReady(t *testing.T) {
-	l := &lookout{}
+	l := &lookout{metrics: metrics.New("test", 1)}
 	for _, reason := range []string{"the broker opens its data", "the broker is stopping"} {
 		l.wait(reason)
 		w := httptest.NewRecorder()

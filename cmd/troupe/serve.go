@@ -74,11 +74,11 @@ func (s *session) serve(ctx context.Context, c config.Config) error {
 	if err != nil {
 		return cannotOpen(c.Data.Directory, err)
 	}
-	node, err := newNode(directory, c.Data, listener, log)
+	node, err := newNode(directory, c.Data, listener, lookout.metrics.Actors, log)
 	if err != nil {
 		return errors.Join(err, directory.Close())
 	}
-	lookout.node.Store(node)
+	lookout.watch(node)
 	began := time.Now()
 	if err := node.Run(ctx); err != nil {
 		stopped := errors.Join(stop(c.Serve, nil, node), directory.Close())
@@ -151,13 +151,15 @@ func cannotOpen(path string, err error) error {
 //
 // A cluster of one takes its broker's id, which is as random and already durable: a crash between the first record of the
 // catalog and the note in the data directory then leaves nothing that contradicts itself.
-func newNode(directory *wal.Directory, c config.Data, listener net.Listener, log *slog.Logger) (*actors.Node, error) {
+func newNode(directory *wal.Directory, c config.Data, listener net.Listener, meter actors.Meter, log *slog.Logger) (*actors.Node, error) {
 	identity := directory.Identity()
 	member := membership.Member{
 		Node: identity.Node, Incarnation: identity.Incarnation, Gateway: advertised(listener), Version: version(),
 	}
 	return actors.NewNode(actors.Options{
-		Seams:     actors.Seams{Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(c.Syncs)},
+		Seams: actors.Seams{
+			Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(c.Syncs), Stopwatch: actors.NewStopwatch(),
+		},
 		Cluster:   cmp.Or(identity.Cluster, id.Cluster(identity.Node)),
 		Node:      identity.Node,
 		Members:   membership.Single(member),
@@ -165,6 +167,7 @@ func newNode(directory *wal.Directory, c config.Data, listener net.Listener, log
 		Version:   member.Version,
 		Bootstrap: identity.Cluster == 0,
 		Log:       log,
+		Meter:     meter,
 	})
 }
 
@@ -200,4 +203,3 @@ func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
-

@@ -30,8 +30,9 @@ type Gateway struct {
 
 // HTTP is where operators and their machines look at a broker.
 type HTTP struct {
-	Address string // host:port; "" for none
-	Pprof   bool
+	Address         string // host:port; "" for none
+	PartitionSeries int    // partitions that have metrics of their own
+	Pprof           bool
 }
 
 // Log is what a broker says of itself.

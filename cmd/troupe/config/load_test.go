@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Data:    Data{Directory: "./troupe-data", Syncs: 8},
 		Gateway: Gateway{Address: "127.0.0.1:9642", Limits: gateway.Limits{}.WithDefaults()},
-		HTTP:    HTTP{Address: "127.0.0.1:9645"},
+		HTTP:    HTTP{Address: "127.0.0.1:9645", PartitionSeries: 1000},
 		Log:     Log{Level: "info", Format: "auto"},
 		Serve:   Serve{DrainTime: 10 * time.Second},
 	}

@@ -79,8 +79,10 @@ var table = []Setting{
 	{"gateway.linger_time", "", Duration, "for a client to read the last replies before its connection is closed", "",
 		func(c *Config) any { return &c.Gateway.Limits.LingerTime }},
 
-	{"http.address", "http", OptionalAddress, "where /metrics, /healthz and /readyz are; empty for nowhere", "127.0.0.1:9645",
+	{"http.address", "http", OptionalAddress, "where /metrics, /healthz and /readyz are; empty turns them off", "127.0.0.1:9645",
 		func(c *Config) any { return &c.HTTP.Address }},
+	{"http.partition_series", "", Count, "partitions that have metrics of their own", "1000",
+		func(c *Config) any { return &c.HTTP.PartitionSeries }},
 	{"http.pprof", "pprof", Switch, "serve profiles of the process under /debug/pprof/ too", "false",
 		func(c *Config) any { return &c.HTTP.Pprof }},
 
