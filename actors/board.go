@@ -2,6 +2,7 @@ package actors
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -57,10 +58,19 @@ func (b *board) problems() []string {
 	if p := b.problem.Load(); p != nil {
 		all = append(all, "catalog: "+*p)
 	}
-	for _, a := range b.view.Load().order {
+	v := b.view.Load()
+	for _, a := range v.order {
 		if p := a.readProblem(); p != "" {
-			all = append(all, a.name+": "+p)
+			all = append(all, v.title(a)+": "+p)
 		}
 	}
 	return all
+}
+
+// title names a partition the way its users do.
+func (v *view) title(a *address) string {
+	if t := v.state.Topics[a.partition.Topic]; t != nil {
+		return fmt.Sprintf("topic %s, partition %d", t.Name, a.partition.Number)
+	}
+	return a.name
 }

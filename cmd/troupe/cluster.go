@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,31 +18,117 @@ func clusterCommand(s *session) *cobra.Command {
 	return noun("cluster", "Look at the cluster", clusterStatusCommand(s))
 }
 
+// statusFlags are what the command line of cluster status says.
+type statusFlags struct {
+	watch, untilHealthy bool
+	interval, timeout   time.Duration
+}
+
 func clusterStatusCommand(s *session) *cobra.Command {
-	return &cobra.Command{
-		Use:     "status",
-		Short:   "Show the brokers and what is wrong with them",
-		Long:    "Shows the brokers of the cluster as the broker asked sees them. Exits 10 if one of them is down or has a problem.",
-		Example: "  troupe cluster status --output json",
-		Args:    cobra.NoArgs,
+	var flags statusFlags
+	command := &cobra.Command{
+		Use:   "status",
+		Short: "Show the brokers and what is wrong with them",
+		Long: `Shows the brokers of the cluster as the broker asked sees them, and everything that does not serve as it should: partitions
+that are damaged, stopped or restarting, disks that are full, brokers that are down. Exits 10 if there is anything.
+
+--exit-when-healthy asks until nothing is wrong any more, and keeps asking where nobody answers yet: for scripts that have
+just started a broker.`,
+		Example: `  troupe cluster status --output json
+  troupe cluster status --watch
+  troupe cluster status --exit-when-healthy --timeout 30s`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return s.with(c.Context(), func(broker *client.Client) error {
-				cluster, err := broker.DescribeCluster(c.Context())
-				if err != nil {
-					return err
-				}
-				return s.clusterStatus(cluster)
-			})
+			if flags.interval <= 0 {
+				return usagef("--interval %v is no time to wait between two questions", flags.interval)
+			}
+			if flags.watch || flags.untilHealthy {
+				return s.watchCluster(c.Context(), flags)
+			}
+			return s.askCluster(c.Context(), s.out)
 		},
 	}
+	f := command.Flags()
+	f.BoolVar(&flags.watch, "watch", false, "ask again and again, until interrupted")
+	f.BoolVar(&flags.untilHealthy, "exit-when-healthy", false, "ask until nothing is wrong any more, then exit 0")
+	f.DurationVar(&flags.interval, "interval", 2*time.Second, "time between two questions of --watch and --exit-when-healthy")
+	f.DurationVar(&flags.timeout, "timeout", 0, "exit 10 if it takes --exit-when-healthy longer; 0 waits as long as it takes")
+	return command
 }
 
 // unhealthyError lists what is wrong with a cluster that answers.
 type unhealthyError struct{ problems []string }
 
-// Error lists the problems, one a line.
+// Error counts the problems: the status itself shows them.
 func (e *unhealthyError) Error() string {
-	return "the cluster is not healthy:\n  " + strings.Join(e.problems, "\n  ")
+	return "the cluster is not healthy: " + plural(int64(len(e.problems)), "problem")
+}
+
+// askCluster shows the cluster once. It returns an *unhealthyError when something is wrong with it.
+func (s *session) askCluster(ctx context.Context, out io.Writer) error {
+	return s.with(ctx, func(broker *client.Client) error {
+		cluster, err := broker.DescribeCluster(ctx)
+		if err != nil {
+			return err
+		}
+		return s.clusterStatus(out, cluster)
+	})
+}
+
+// watchCluster shows the cluster again and again: over the last status on a terminal, below it elsewhere. What is wrong with
+// the question itself, and not with the cluster, ends it.
+func (s *session) watchCluster(ctx context.Context, flags statusFlags) error {
+	deadline := ctx
+	if flags.timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, flags.timeout)
+		defer cancel()
+		deadline = limited
+	}
+	wait := time.NewTicker(flags.interval)
+	defer wait.Stop()
+	for {
+		var status strings.Builder
+		err := s.askCluster(deadline, &status)
+		var wrong *usageError
+		if errors.As(err, &wrong) {
+			return err
+		}
+		if isTerminal(s.out) {
+			fmt.Fprint(s.out, clearScreen)
+		}
+		fmt.Fprint(s.out, status.String())
+		if err == nil && flags.untilHealthy {
+			return nil
+		}
+		if err != nil && deadline.Err() == nil {
+			fmt.Fprintf(s.problems, "troupe: %v\n", explain(err, s.broker))
+		}
+		select {
+		case <-wait.C:
+		case <-deadline.Done():
+			switch {
+			case ctx.Err() != nil && flags.untilHealthy:
+				return ctx.Err()
+			case ctx.Err() != nil:
+				return nil // whoever watches ends it this way
+			}
+			return &timeoutError{flags.timeout, s.broker}
+		}
+	}
+}
+
+// clearScreen moves a terminal's cursor to the top and empties it.
+const clearScreen = "\x1b[H\x1b[2J"
+
+// timeoutError tells that a cluster did not get healthy in time.
+type timeoutError struct {
+	after  time.Duration
+	broker string
+}
+
+// Error tells how long it was waited for.
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("the cluster at %s is not healthy after %v; `troupe cluster status` tells why", e.broker, e.after)
 }
 
 // jsonNode is one broker as --output json shows it.
@@ -51,10 +141,10 @@ type jsonNode struct {
 }
 
 // clusterStatus prints a cluster and returns an error that counts its problems.
-func (s *session) clusterStatus(cluster *protocol.DescribeClusterResponse) error {
+func (s *session) clusterStatus(out io.Writer, cluster *protocol.DescribeClusterResponse) error {
 	nodes := []jsonNode{}
 	var rows [][]string
-	var problems []string
+	problems := []string{}
 	for _, n := range cluster.Nodes {
 		node := jsonNode{n.Node.String(), n.Gateway, n.Version, n.Alive, append([]string{}, n.Problems...)}
 		nodes = append(nodes, node)
@@ -70,12 +160,19 @@ func (s *session) clusterStatus(cluster *protocol.DescribeClusterResponse) error
 	}
 	var err error
 	if s.output == "json" {
-		err = s.json(map[string]any{"cluster": cluster.Cluster.String(), "healthy": len(problems) == 0,
-			"topics": cluster.Topics, "partitions": cluster.Partitions, "nodes": nodes})
+		err = writeJSON(out, map[string]any{"cluster": cluster.Cluster.String(), "healthy": len(problems) == 0,
+			"topics": cluster.Topics, "partitions": cluster.Partitions, "nodes": nodes, "problems": problems})
 	} else {
-		fmt.Fprintf(s.out, "cluster %s: %s, %s, %s\n\n", cluster.Cluster, plural(int64(len(nodes)), "broker"),
+		health := "healthy"
+		if len(problems) > 0 {
+			health = "NOT HEALTHY"
+		}
+		fmt.Fprintf(out, "cluster %s: %s, %s, %s, %s\n\n", cluster.Cluster, health, plural(int64(len(nodes)), "broker"),
 			plural(cluster.Topics, "topic"), plural(cluster.Partitions, "partition"))
-		err = s.table([]string{"BROKER", "GATEWAY", "VERSION", "STATE", "PROBLEMS"}, rows)
+		err = writeTable(out, []string{"BROKER", "GATEWAY", "VERSION", "STATE", "PROBLEMS"}, rows)
+		if err == nil && len(problems) > 0 {
+			_, err = fmt.Fprintf(out, "\n%s\n", strings.Join(problems, "\n"))
+		}
 	}
 	if err == nil && len(problems) > 0 {
 		return &unhealthyError{problems}

@@ -41,13 +41,14 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, problems io
 	command, err := root.ExecuteContextC(ctx)
 	var wrong *usageError
 	var unhealthy *unhealthyError
+	var late *timeoutError
 	switch {
 	case err == nil:
 		return exitFine
 	case !s.started || errors.As(err, &wrong):
 		fmt.Fprintf(problems, "troupe: %v\nSee `%s --help`.\n", err, command.CommandPath())
 		return exitUsage
-	case errors.As(err, &unhealthy):
+	case errors.As(err, &unhealthy), errors.As(err, &late):
 		fmt.Fprintf(problems, "troupe: %v\n", err)
 		return exitUnhealthy
 	default:
@@ -74,7 +75,7 @@ func rootCommand(s *session) *cobra.Command {
 		Long: `Troupe is a distributed commit log: topics of ordered, durable partitions, written and read over TCP.
 
 Commands that talk to a broker find it by --broker HOST:PORT or the environment's TROUPE_BROKER.
-Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 the cluster is not healthy.`,
+Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 not healthy; see ` + "`troupe help exit-codes`" + `.`,
 		Example: `  troupe serve                               # a broker on 127.0.0.1:9642, data in ./troupe-data
   troupe topic create hello --partitions 3
   echo "a first record" | troupe produce hello
@@ -96,8 +97,25 @@ Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 the cluster is no
 	root.PersistentFlags().StringVar(&s.broker, "broker", broker, "address of any broker, HOST:PORT (environment: TROUPE_BROKER)")
 	root.PersistentFlags().StringVar(&s.output, "output", "table", "table for people, json for programs")
 	root.AddCommand(serveCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), configCommand(s),
-		demoCommand(s), benchCommand(s), versionCommand(s))
+		demoCommand(s), benchCommand(s), versionCommand(s), exitCodesTopic())
 	return root
+}
+
+// exitCodesTopic is a page of the help: a command that cannot be run.
+func exitCodesTopic() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "What the exit codes mean",
+		Long: `Every command exits with one of these:
+
+  0   fine: everything that was asked for is done
+  1   failed: standard error says what happened, to what, and what to do next; some of it may be done
+  2   the command line or the configuration was wrong: nothing was tried
+  10  a cluster answers and is not healthy (cluster status), or did not get healthy in time
+
+A broker that drains after SIGTERM or SIGINT exits 0; one that had to cut clients or logs off exits 1. Other commands that
+are interrupted exit 1. A second signal ends the process at once, by that signal.`,
+	}
 }
 
 // noun returns a command that only groups others: alone it shows them.

@@ -14,16 +14,20 @@ import (
 )
 
 // json prints one value for a program.
-func (s *session) json(v any) error {
-	encoder := json.NewEncoder(s.out)
+func (s *session) json(v any) error { return writeJSON(s.out, v) }
+
+func writeJSON(out io.Writer, v any) error {
+	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
 }
 
 // table prints rows for people, aligned, under a line of titles.
-func (s *session) table(titles []string, rows [][]string) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+func (s *session) table(titles []string, rows [][]string) error { return writeTable(s.out, titles, rows) }
+
+func writeTable(out io.Writer, titles []string, rows [][]string) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join(titles, "\t"))
 	for _, row := range rows {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
