@@ -97,7 +97,7 @@ func (c *connection) read() error {
 			held.release()
 			return c.ends(err, hurry)
 		}
-		c.change(func() { c.requests++ })
+		c.request(len(payload))
 		reserved, err := c.session.receive(payload, held)
 		c.change(func() { c.bytes += reserved })
 		if err != nil {
@@ -105,6 +105,13 @@ func (c *connection) read() error {
 		}
 	}
 	return nil
+}
+
+// request begins the account of a request, of which so many bytes came.
+func (c *connection) request(bytes int) {
+	c.session.arrived = time.Now()
+	c.server.meter.Received(bytes)
+	c.change(func() { c.requests++ })
 }
 
 // deadline is a time by which a client must have done something, and its name.
@@ -173,10 +180,10 @@ func (c *connection) ends(err error, until deadline) error {
 	}
 	switch {
 	case errors.Is(err, protocol.ErrFrameTooLarge):
-		c.change(func() { c.requests++ })
+		c.request(0)
 		return c.session.tooLarge(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.change(func() { c.requests++ })
+		c.request(0)
 		c.session.timedOut(until.limit, until.after)
 	}
 	return ignoreEnd(err)
@@ -242,11 +249,15 @@ const writeBytes = 1 << 20
 // not take them, the connection is broken, and all are dropped.
 func (c *connection) send(replies []Reply) (n int) {
 	if c.isBroken() {
+		for i := range replies {
+			c.answered(&replies[i], 0, nil)
+		}
 		return len(replies)
 	}
 	var buffers net.Buffers
 	for size := 0; n < len(replies) && size < writeBytes; n++ {
-		frame := replies[n].Frame()
+		frame, errors := replies[n].encode()
+		c.answered(&replies[n], frame.Len(), errors)
 		size += frame.Len()
 		buffers = append(buffers, frame...)
 	}
@@ -278,6 +289,11 @@ func (c *connection) hurryWriter(until time.Time) {
 	if c.writing {
 		_ = c.conn.SetWriteDeadline(until) // an error is the write's to meet
 	}
+}
+
+// answered ends the account of a request for the meter.
+func (c *connection) answered(r *Reply, bytes int, errors []protocol.Code) {
+	c.server.meter.Answered(Answered{API: r.api, Took: time.Since(r.arrived), Bytes: bytes, Errors: errors})
 }
 
 // settle gives back what replies that are written, or dropped, have held.

@@ -22,8 +22,8 @@ type Meter interface {
 // Answered is what became of one request.
 type Answered struct {
 	API    protocol.API    // 0 when the request could not be read
-	Took   time.Duration   // from the request's last byte until its answer was on its way to the socket
-	Bytes  int             // of the answer; 0 when there was nobody left to send it to
+	Took   time.Duration   // from the request's last byte until its answer was made
+	Bytes  int             // of the answer, handed to the socket; 0 when there was nobody left to send it to
 	Errors []protocol.Code // of the whole request, or of single partitions in the answer
 }
 

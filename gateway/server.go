@@ -21,6 +21,7 @@ type Server struct {
 	limits Limits
 	shared *shared
 	log    *slog.Logger
+	meter  Meter
 
 	mu          sync.Mutex
 	closed      bool // no more connections
@@ -36,7 +37,7 @@ type Server struct {
 func NewServer(broker Broker, limits Limits, log *slog.Logger) *Server {
 	limits = limits.WithDefaults()
 	s := &Server{
-		broker: broker, limits: limits, shared: newShared(limits, limits.Decompressions), log: log,
+		broker: broker, limits: limits, shared: newShared(limits, limits.Decompressions), log: log, meter: unmetered{},
 		listeners: make(map[net.Listener]struct{}), connections: make(map[*connection]struct{}), addresses: make(map[string]int),
 	}
 	s.shared.bytes.short = s.hurryWriters
@@ -57,6 +58,9 @@ func (s *Server) hurryWriters() {
 		c.hurryWriter(now.Add(s.limits.LingerTime))
 	}
 }
+
+// Tell has a meter told what clients do. It is called before Serve, at most once.
+func (s *Server) Tell(m Meter) { s.meter = m }
 
 // acceptPause is how long Serve waits after a failed Accept, such as one for want of file descriptors.
 const acceptPause = 50 * time.Millisecond
@@ -103,6 +107,7 @@ func (s *Server) Take(conn net.Conn) {
 		s.connections[c] = struct{}{}
 		s.addresses[c.address]++
 		s.ended.Add(1)
+		s.meter.Connected()
 		go c.run()
 	}
 }
@@ -112,6 +117,7 @@ const mostTurned = 256
 
 // turnAway tells a client which limit was reached, and to come back later. The lock is held.
 func (s *Server) turnAway(conn net.Conn, limit string, most int) {
+	s.meter.TurnedAway()
 	s.log.Warn("a client was turned away: too many connections", "client", conn.RemoteAddr(), "limit", limit, "most", most)
 	if s.turned >= mostTurned {
 		conn.Close()
@@ -142,6 +148,7 @@ func (s *Server) forget(c *connection) {
 		delete(s.addresses, c.address)
 	}
 	s.mu.Unlock()
+	s.meter.Disconnected()
 	s.ended.Done()
 }
 

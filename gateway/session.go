@@ -29,6 +29,8 @@ type Session struct {
 	// Only Receive touches these.
 	greeted bool // Hello has succeeded
 	fetches int  // counts fetches, so that each begins at another partition
+	// arrived is when the frame that is received was complete, by the clock of whoever measures; zero: nobody does.
+	arrived time.Time
 
 	mu      sync.Mutex
 	closed  bool                   // nobody waits any more
@@ -44,63 +46,6 @@ func NewSession(broker Broker, limits Limits, send func(Reply)) *Session {
 
 func newSession(broker Broker, limits Limits, shared *shared, send func(Reply)) *Session {
 	return &Session{broker: broker, limits: limits, shared: shared, send: send, waiting: make(map[*fetching]struct{})}
-}
-
-// Reply is what a client is to get. Its frame is made by whoever sends it, not by the actor that knew the answer.
-type Reply struct {
-	// Reserved is what Receive returned for the request.
-	Reserved int
-
-	correlation uint64
-	limit       int   // of the frame
-	hold        *hold // of the budget of all connections; nil: the connection itself speaks
-	refusal     *protocol.Error
-	answer      func() (protocol.Message, *protocol.Error) // when there is no refusal
-}
-
-// Frame encodes the reply. It may decompress batches, and takes the memory of the whole response.
-func (r Reply) Frame() protocol.Frame {
-	if r.refusal != nil {
-		return protocol.EncodeError(r.correlation, r.refusal)
-	}
-	message, refusal := r.answer()
-	if refusal != nil {
-		return protocol.EncodeError(r.correlation, refusal)
-	}
-	frame := protocol.EncodeResponse(r.correlation, message)
-	if n := frame.Len(); n > r.limit {
-		return protocol.EncodeError(r.correlation, protocol.NewError(protocol.CodeInvalidRequest,
-			"%v: the response would take %d bytes, frames end at %d; ask for less at a time", message.API(), n, r.limit))
-	}
-	return frame
-}
-
-// Done gives back what the request held. It is called once the frame has been written, or never will be.
-func (r Reply) Done() {
-	if r.hold != nil {
-		r.hold.release()
-	}
-}
-
-// call is one request on its way to its reply.
-type call struct {
-	session     *Session
-	correlation uint64
-	reserved    int
-	hold        *hold
-}
-
-func (c call) reply(m protocol.Message) {
-	c.replyWith(func() (protocol.Message, *protocol.Error) { return m, nil })
-}
-
-// replyWith has the answer made when the frame is.
-func (c call) replyWith(answer func() (protocol.Message, *protocol.Error)) {
-	c.session.send(Reply{Reserved: c.reserved, correlation: c.correlation, hold: c.hold, limit: c.session.limits.FrameBytes, answer: answer})
-}
-
-func (c call) refuse(e *protocol.Error) {
-	c.session.send(Reply{Reserved: c.reserved, correlation: c.correlation, hold: c.hold, refusal: e})
 }
 
 // expect reserves the bytes that a response may take, before anything is done for it; false: there are none, and the
@@ -145,13 +90,13 @@ func (s *Session) Receive(payload []byte) (reserved int, err error) {
 
 // receive is Receive for a frame that holds its part of the budget of all connections already.
 func (s *Session) receive(payload []byte, held *hold) (reserved int, err error) {
-	c := call{session: s, reserved: len(payload), hold: held}
+	c := call{session: s, reserved: len(payload), hold: held, arrived: s.arrived}
 	if limit := s.FrameLimit(); len(payload) > limit {
 		c.hold.release()
 		return c.reserved, s.tooLarge(fmt.Errorf("%w: %d bytes, at most %d", protocol.ErrFrameTooLarge, len(payload), limit))
 	}
 	header, body, err := protocol.ParseRequest(payload)
-	c.correlation = header.Correlation
+	c.correlation, c.api = header.Correlation, header.API
 	if err != nil {
 		c.refuse(protocol.NewError(protocol.CodeMalformed, "%v", err))
 		return c.reserved, err
@@ -184,7 +129,7 @@ func (s *Session) tooLarge(err error) error {
 	if e.Details.Limit = "frame_bytes"; !s.greeted {
 		e.Details.Limit = "hello_frame_bytes"
 	}
-	call{session: s}.refuse(e)
+	call{session: s, arrived: s.arrived}.refuse(e)
 	return err
 }
 
@@ -192,7 +137,7 @@ func (s *Session) tooLarge(err error) error {
 func (s *Session) timedOut(limit string, after time.Duration) {
 	e := protocol.NewError(protocol.CodeTimedOut, "%v are over (%s)", after, limit)
 	e.Details.Limit = limit
-	call{session: s}.refuse(e)
+	call{session: s, arrived: s.arrived}.refuse(e)
 }
 
 // Bounds of what the parts of a response take beside batches, in memory and as a frame.

@@ -101,11 +101,14 @@ func TestMetrics(t *testing.T) {
 	at := "--broker=" + broker.Gateway
 	must(t, "", "topic", "create", "pets", at)
 	must(t, "cat\ndog\n", "produce", "pets", at)
+	must(t, "", "topic", "create", "pets", "--if-not-exists", at)
 	status, body := get(t, broker.HTTP, "/metrics")
 	for _, want := range []string{
 		`troupe_partitions_high_watermark_offset{partition="0",topic="pets"} 2`,
 		`troupe_partitions_appended_records_total `,
 		`troupe_wal_sync_duration_seconds_count `,
+		`troupe_gateway_requests_total{api="CreateTopic"} 2`,
+		`troupe_gateway_errors_total{code="TOPIC_EXISTS"} 1`,
 		`go_goroutines `,
 	} {
 		if status != http.StatusOK || !strings.Contains(body, want) {

@@ -24,7 +24,9 @@ func writeJSON(out io.Writer, v any) error {
 }
 
 // table prints rows for people, aligned, under a line of titles.
-func (s *session) table(titles []string, rows [][]string) error { return writeTable(s.out, titles, rows) }
+func (s *session) table(titles []string, rows [][]string) error {
+	return writeTable(s.out, titles, rows)
+}
 
 func writeTable(out io.Writer, titles []string, rows [][]string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

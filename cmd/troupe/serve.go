@@ -92,6 +92,7 @@ func (s *session) serve(ctx context.Context, c config.Config) error {
 		return errors.Join(err, stop(c.Serve, nil, node), directory.Close())
 	}
 	server := gateway.NewServer(node.Router(), c.Gateway.Limits, log)
+	server.Tell(lookout.metrics.Gateway)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	lookout.wait("")
