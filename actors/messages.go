@@ -25,6 +25,11 @@ type (
 		unlogged
 		remove bool
 	}
+	// configure: the topic has other settings, for this life and all that follow.
+	configure struct {
+		unlogged
+		settings partitions.Settings
+	}
 	// hurry: StopWait is over.
 	hurry struct{ unlogged }
 	// reopen: the delay before another attempt is over.
@@ -143,7 +148,8 @@ type (
 	}
 )
 
-// Orders to the node's actor. Both go through it, so that none to leave overtakes the start of its partition.
+// Orders to the node's actor. All go through it, so that none overtakes the start of its
+// partition.
 type (
 	spawnOrder struct {
 		unlogged
@@ -153,5 +159,10 @@ type (
 		unlogged
 		address *address
 		leave   leave
+	}
+	configureOrder struct {
+		unlogged
+		address   *address
+		configure configure
 	}
 )

@@ -164,6 +164,8 @@ func (r *root) Receive(c actor.Context) {
 		r.spawn(c, r.curator, "catalog")
 	case spawnOrder:
 		r.spawn(c, m.partition, m.partition.name)
+	case configureOrder:
+		r.send(m.address.pid, m.configure)
 	case leaveOrder:
 		r.send(m.address.pid, m.leave)
 	}

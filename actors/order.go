@@ -47,6 +47,28 @@ func (o *createOrder) complete(t *catalog.Topic, err error) {
 
 func (o *createOrder) refuse(err error) { o.complete(nil, err) }
 
+type alterOrder struct {
+	command catalog.AlterTopic
+	done    func(*catalog.Topic, error)
+}
+
+func (o *alterOrder) begin(c *curator) { c.propose(o.command, o) }
+
+// conclude has told the topic's partitions here, before it answers.
+func (o *alterOrder) conclude(c *curator, r catalog.Result, err error) {
+	c.reconcile()
+	o.complete(r.Topic, err)
+}
+
+func (o *alterOrder) complete(t *catalog.Topic, err error) {
+	if done := o.done; done != nil {
+		o.done = nil
+		done(t, err)
+	}
+}
+
+func (o *alterOrder) refuse(err error) { o.complete(nil, err) }
+
 type deleteOrder struct {
 	command catalog.DeleteTopic
 	done    func(error)

@@ -36,9 +36,11 @@ const (
 type partition struct {
 	*stage
 	*address
-	plan    *plan
-	catalog *actor.PID                 // whom to tell when it settles and when it is gone
-	observe func(fold partitions.Fold) // called before answers, whenever the fold may have changed; may be nil
+	plan *plan
+	// settings are the topic's, newer than the plan's where it was altered since the actor started.
+	settings partitions.Settings
+	catalog  *actor.PID                 // whom to tell when it settles and when it is gone
+	observe  func(fold partitions.Fold) // called before answers, whenever the fold may have changed; may be nil
 
 	self     *actor.PID
 	storage  *actor.PID
@@ -56,7 +58,7 @@ type partition struct {
 
 func newPartition(s *stage, p *plan, catalog *actor.PID) *partition {
 	return &partition{
-		stage: s, address: p.address, plan: p, catalog: catalog,
+		stage: s, address: p.address, plan: p, settings: p.settings, catalog: catalog,
 		traffic: traffic{waiting: map[partitions.Request]request{}},
 	}
 }
@@ -75,6 +77,11 @@ func (p *partition) Receive(c actor.Context) {
 		return
 	case leave:
 		p.leave(m)
+	case configure:
+		p.settings = m.settings
+		if p.running() {
+			p.life.replica.Configure(p.settings)
+		}
 	case hurry:
 		p.hurry()
 	case reopen:
@@ -117,6 +124,7 @@ func (p *partition) opened(m opened) {
 		return
 	}
 	p.phase = phaseSettling
+	p.life.replica.Configure(p.settings)
 	p.ticking.Store(true)
 }
 

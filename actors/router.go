@@ -44,6 +44,17 @@ func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, er
 	r.order(&createOrder{command: c, done: done})
 }
 
+// AlterTopic proposes other settings for a topic. It completes when this broker knows them and its partitions have been told.
+// Errors: partitions.ErrUnknownTopic, catalog.ErrInvalidName for a topic of the broker's own, catalog.ErrInvalidSetting, and
+// those of a produce to the catalog's partition.
+func (r *Router) AlterTopic(c catalog.AlterTopic, done func(*catalog.Topic, error)) {
+	if err := c.Validate(); err != nil {
+		done(nil, err)
+		return
+	}
+	r.order(&alterOrder{command: c, done: done})
+}
+
 // DeleteTopic proposes to delete a topic. It completes when this broker no longer routes to it; its bytes go later.
 // Errors: partitions.ErrUnknownTopic, catalog.ErrInvalidName for a topic of the broker's own.
 func (r *Router) DeleteTopic(topic id.TopicID, done func(error)) {

@@ -12,8 +12,10 @@ import (
 // tenant is a partition that runs on this broker.
 type tenant struct {
 	address *address
-	settled bool
-	leaving bool
+	// settings are what the partition was told last.
+	settings partitions.Settings
+	settled  bool
+	leaving  bool
 }
 
 // reconcile makes this broker what the newest state says.
@@ -26,8 +28,12 @@ func (c *curator) reconcile() {
 	for _, topic := range s.TopicIDs() {
 		for n, a := range s.Topics[topic].Partitions {
 			for _, r := range a.Replicas {
-				if r.Node == c.stage.node && c.tenants[r.Replica] == nil {
+				switch t := c.tenants[r.Replica]; {
+				case r.Node != c.stage.node:
+				case t == nil:
 					c.admit(s.Topics[topic], int32(n), r.Replica)
+				case t.address != c.own:
+					c.configure(t, s.Topics[topic].Effective())
 				}
 			}
 		}
@@ -52,8 +58,16 @@ func (c *curator) admit(t *catalog.Topic, number int32, replica id.Replica) {
 	for _, f := range t.Partitions[number].Founders {
 		p.founders = append(p.founders, partitions.Placed(f))
 	}
-	c.tenants[replica] = &tenant{address: p.address}
+	c.tenants[replica] = &tenant{address: p.address, settings: p.settings}
 	c.send(c.node, spawnOrder{partition: newPartition(c.stage, p, c.self)})
+}
+
+// configure tells a partition that its topic's settings are others now.
+func (c *curator) configure(t *tenant, settings partitions.Settings) {
+	if t.settings != settings {
+		t.settings = settings
+		c.send(c.node, configureOrder{address: t.address, configure: configure{settings: settings}})
+	}
 }
 
 // publish writes the table anew.

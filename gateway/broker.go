@@ -18,9 +18,10 @@ type Broker interface {
 	// Now returns the broker's clock, against which Fetch.Until is measured.
 	Now() id.Timestamp
 
-	// CreateTopic, DeleteTopic and InitProducer are proposed to the catalog; the completion comes from their apply, when
+	// CreateTopic, AlterTopic, DeleteTopic and InitProducer are proposed to the catalog; the completion comes from their apply, when
 	// this broker's own Catalog() shows the change. Errors: catalog's and partitions' sentinels, wrapped.
 	CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error))
+	AlterTopic(c catalog.AlterTopic, done func(*catalog.Topic, error))
 	DeleteTopic(topic id.TopicID, done func(error))
 	InitProducer(done func(id.Producer, int16, error))
 

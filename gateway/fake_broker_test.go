@@ -131,6 +131,16 @@ func (b *fakeBroker) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic
 	b.complete(func() { done(r.Topic, r.Err) })
 }
 
+func (b *fakeBroker) AlterTopic(c catalog.AlterTopic, done func(*catalog.Topic, error)) {
+	b.mu.Lock()
+	r := catalog.Result{Err: b.failAll}
+	if r.Err == nil {
+		r = b.apply(c)
+	}
+	b.mu.Unlock()
+	b.complete(func() { done(r.Topic, r.Err) })
+}
+
 func (b *fakeBroker) DeleteTopic(t id.TopicID, done func(error)) {
 	b.mu.Lock()
 	err := b.failAll

@@ -168,6 +168,8 @@ func (s *Session) dispatch(call *call, request protocol.Message) {
 		s.deleteTopic(c, r)
 	case *protocol.DescribeTopicRequest:
 		s.describeTopic(c, r)
+	case *protocol.AlterTopicRequest:
+		s.alterTopic(c, r)
 	case *protocol.InitProducerRequest:
 		s.initProducer(c)
 	case *protocol.ProduceRequest:

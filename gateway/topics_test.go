@@ -33,6 +33,19 @@ func TestATopicsLife(t *testing.T) {
 	if diff := cmp.Diff(want, described); diff != "" {
 		t.Error(diff)
 	}
+	alter := &protocol.AlterTopicRequest{Topic: "orders", Settings: map[string]string{"message.timestamp.type": "logappendtime"}, Unset: []string{"max.message.bytes"}}
+	altered := as[*protocol.AlterTopicResponse](t, c.ask(alter))
+	if diff := cmp.Diff(&protocol.AlterTopicResponse{TopicID: 16, Settings: map[string]string{"message.timestamp.type": "LogAppendTime"}}, altered); diff != "" {
+		t.Error(diff)
+	}
+	for code, m := range map[protocol.Code]*protocol.AlterTopicRequest{
+		protocol.CodeInvalidSetting: {Topic: "orders", Unset: []string{"colour"}}, protocol.CodeUnknownTopic: {Topic: "nothing", Unset: []string{"replicas"}},
+		protocol.CodeTopicRecreated: {Topic: "orders", TopicID: 15, Unset: []string{"replicas"}}, protocol.CodeInvalidTopicName: {Topic: "__catalog", Unset: []string{"replicas"}},
+	} {
+		if got := c.ask(m).err; codeOf(got) != code {
+			t.Errorf("%+v: %v, want %v", m, got, code)
+		}
+	}
 	if got := c.ask(&protocol.DeleteTopicRequest{Topic: "orders", TopicID: 15}).err; codeOf(got) != protocol.CodeTopicRecreated {
 		t.Errorf("deleted by another id: %v", got)
 	}

@@ -18,8 +18,8 @@ import (
 )
 
 func topicCommand(s *session) *cobra.Command {
-	return noun("topic", "Create, list, describe, trim and delete topics",
-		topicCreateCommand(s), topicListCommand(s), topicDescribeCommand(s), topicTrimCommand(s), topicDeleteCommand(s))
+	return noun("topic", "Create, list, describe, alter, trim and delete topics",
+		topicCreateCommand(s), topicListCommand(s), topicDescribeCommand(s), topicAlterCommand(s), topicTrimCommand(s), topicDeleteCommand(s))
 }
 
 func topicCreateCommand(s *session) *cobra.Command {

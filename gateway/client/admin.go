@@ -19,6 +19,18 @@ func (c *Client) CreateTopic(ctx context.Context, topic string, partitions int32
 	return answer, nil
 }
 
+// AlterTopic chooses some settings of a topic anew, and has others follow their defaults again. It returns all that are chosen
+// then, in canonical form. It may be repeated without harm, and repeats itself where an answer is lost. Codes of its errors:
+// UNKNOWN_TOPIC_OR_PARTITION, INVALID_SETTING, INVALID_TOPIC_NAME for a topic of the broker's own.
+func (c *Client) AlterTopic(ctx context.Context, topic string, set map[string]string, unset []string) (map[string]string, error) {
+	answer := new(protocol.AlterTopicResponse)
+	request := &protocol.AlterTopicRequest{Topic: topic, Settings: set, Unset: unset}
+	if err := c.cluster.persist(ctx, "alter topic "+topic, request, answer, askAgain); err != nil {
+		return nil, err
+	}
+	return answer.Settings, nil
+}
+
 // DeleteTopic deletes a topic and all its records. The code for a topic that there is not: UNKNOWN_TOPIC_OR_PARTITION.
 func (c *Client) DeleteTopic(ctx context.Context, topic string) error {
 	return c.cluster.persist(ctx, "delete topic "+topic, &protocol.DeleteTopicRequest{Topic: topic}, new(protocol.DeleteTopicResponse), doAgain)

@@ -14,6 +14,7 @@ const (
 	APICreateTopic     API = 10
 	APIDeleteTopic     API = 11
 	APIDescribeTopic   API = 12
+	APIAlterTopic      API = 13
 	APIInitProducer    API = 20
 	APIProduce         API = 21
 	APIFetch           API = 22
@@ -36,6 +37,7 @@ var apis = []struct {
 	{APICreateTopic, "CreateTopic", 1, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},
 	{APIDeleteTopic, "DeleteTopic", 1, func() Message { return new(DeleteTopicRequest) }, func() Message { return new(DeleteTopicResponse) }},
 	{APIDescribeTopic, "DescribeTopic", 1, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},
+	{APIAlterTopic, "AlterTopic", 1, func() Message { return new(AlterTopicRequest) }, func() Message { return new(AlterTopicResponse) }},
 	{APIInitProducer, "InitProducer", 1, func() Message { return new(InitProducerRequest) }, func() Message { return new(InitProducerResponse) }},
 	{APIProduce, "Produce", 1, func() Message { return new(ProduceRequest) }, func() Message { return new(ProduceResponse) }},
 	{APIFetch, "Fetch", 1, func() Message { return new(FetchRequest) }, func() Message { return new(FetchResponse) }},

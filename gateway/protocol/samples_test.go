@@ -82,6 +82,8 @@ func samples() []sample {
 		{"ListOffsetsResponse", &ListOffsetsResponse{Partitions: []ListedOffset{
 			{Topic: "orders", TopicID: 17, Partition: 3, Offset: 60, Time: 1700000000001, LogStart: 1, HighWatermark: 75, Term: 2},
 			{Topic: "orders", Partition: 4, Err: NewError(CodeNotReady, "orders/4: opening"), Offset: NoOffset, Time: NoTimestamp, LogStart: NoOffset, HighWatermark: NoOffset}}}},
+		{"AlterTopicRequest", &AlterTopicRequest{Topic: "orders", TopicID: 17, Settings: map[string]string{"max.message.bytes": "2MiB"}, Unset: []string{"replicas"}}},
+		{"AlterTopicResponse", &AlterTopicResponse{TopicID: 17, Settings: map[string]string{"max.message.bytes": "2097152"}}},
 		{"DeleteRecordsRequest", &DeleteRecordsRequest{Partitions: []DeletePartition{
 			{Topic: "orders", TopicID: 17, Partition: 3, Before: 60},
 			{Topic: "orders", Partition: 4, Before: EverythingSoFar}}}},

@@ -20,6 +20,7 @@ import (
 //	3 DeleteTopic       topic uvarint
 //	4 ReserveProducers  count varint
 //	5 Forget            uvarint n, n × uvarint replica
+//	6 AlterTopic        topic uvarint | settings | unset: uvarint n, n × string name, names ascending
 //
 //	string    uvarint length, bytes
 //	settings  uvarint n, n × (string name, string value), names ascending
@@ -36,6 +37,7 @@ const (
 	kindDeleteTopic      commandKind = 3
 	kindReserveProducers commandKind = 4
 	kindForget           commandKind = 5
+	kindAlterTopic       commandKind = 6
 )
 
 func (Bootstrap) kind() commandKind        { return kindBootstrap }
@@ -79,6 +81,8 @@ func decodeBody(kind commandKind, r *reader) Command {
 		return ReserveProducers{Count: r.varint()}
 	case kindForget:
 		return Forget{Replicas: list(r, 1, func() id.Replica { return id.Replica(r.uvarint()) })}
+	case kindAlterTopic:
+		return AlterTopic{Topic: id.TopicID(r.uvarint()), Set: r.settings(), Unset: r.names()}
 	}
 	return nil
 }

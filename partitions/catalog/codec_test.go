@@ -41,6 +41,11 @@ var golden = []struct {
 	{ReserveProducers{Count: 1000}, "0104d00f"},
 	{Forget{Replicas: []id.Replica{2, 300}}, "01050202ac02"},
 	{Forget{}, "010500"},
+	{
+		AlterTopic{Topic: 300, Set: map[string]string{"replicas": "1"}, Unset: []string{"a", "b"}},
+		"0106ac02" + "01" + "087265706c69636173" + "0131" + "02" + "0161" + "0162",
+	},
+	{AlterTopic{Topic: 16}, "0106100000"},
 }
 
 func TestCommandBytes(t *testing.T) {
@@ -74,11 +79,13 @@ func TestCommandBytes(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	bad := []struct{ what, bytes string }{
 		{"another version", "0203ac02"},
-		{"an unknown kind", "0106"},
+		{"an unknown kind", "0107"},
 		{"a padded number", "0103ac8200"},
 		{"a count beyond the bytes", "0105ffffffff0f00"},
 		{"settings out of order", "010201610202016201310161013100" + "00"},
 		{"a name twice", "010201610202016101310161013100" + "00"},
+		{"names out of order", "0106100002" + "0162" + "0161"},
+		{"a name to unset twice", "0106100002" + "0161" + "0161"},
 		{"negative partitions", "01020161010000" + "00"},
 	}
 	for _, c := range bad {

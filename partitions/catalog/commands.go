@@ -20,7 +20,8 @@ type Command interface {
 type Result struct {
 	// Err is nil, or why the command was refused: a sentinel of this package or of partitions, wrapped.
 	Err error
-	// Topic is the one that CreateTopic created, or found there already (with ErrTopicExists), or that DeleteTopic took.
+	// Topic is the one that CreateTopic created, or found there already (with ErrTopicExists), or that DeleteTopic
+	// took, or AlterTopic left.
 	Topic *Topic
 	// First and Count are the producer ids that ReserveProducers got: First, First+1, up to Count of them.
 	First id.Producer
