@@ -309,6 +309,10 @@ func TestSlowAndVanishingClients(t *testing.T) {
 				h.write([]byte{0x91})
 			}
 		}
+		// While half of them still announce 8 MiB each: a connection has its buffers and the first piece of a frame.
+		if kept, most := held()-before, len(silent)*(64<<10)+len(slow)*(256<<10)+2*noise; kept > most {
+			t.Errorf("%d bytes are held, at most %d", kept, most)
+		}
 		for _, h := range silent {
 			if e := h.refused(protocol.CodeTimedOut); e.Details.Limit != "handshake_ms" {
 				t.Errorf("got %v", e)
