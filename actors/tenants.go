@@ -53,10 +53,8 @@ func (c *curator) reconcile() {
 func (c *curator) admit(t *catalog.Topic, number int32, replica id.Replica) {
 	at := id.Partition{Topic: t.ID, Number: number}
 	p := &plan{
-		address: newAddress(c.stage, c.node, at, replica), settings: t.Effective(), limits: c.limit, create: true,
-	}
-	for _, f := range t.Partitions[number].Founders {
-		p.founders = append(p.founders, partitions.Placed(f))
+		address: newAddress(c.stage, c.node, at, replica), founders: t.Partitions[number].Founders,
+		settings: t.Effective(), limits: c.limit, create: true,
 	}
 	c.tenants[replica] = &tenant{address: p.address, settings: p.settings}
 	c.send(c.node, spawnOrder{partition: newPartition(c.stage, p, c.self)})

@@ -64,20 +64,14 @@ type Topic struct {
 
 // Assignment says which replicas a partition has. Founders never change; they are what each of them is born from.
 type Assignment struct {
-	Founders []Placed
-	Replicas []Placed // the first is the preferred leader
-}
-
-// Placed says that a replica lives on a node.
-type Placed struct {
-	Replica id.Replica
-	Node    id.Node
+	Founders []partitions.Placed
+	Replicas []partitions.Placed // the first is the preferred leader
 }
 
 // Doomed is a replica that lost its topic.
 type Doomed struct {
 	Partition id.Partition
-	Placed
+	partitions.Placed
 }
 
 // empty is the state before the first command.

@@ -84,7 +84,7 @@ func (c Bootstrap) apply(next *State) (Result, error) {
 		return Result{}, fmt.Errorf("cluster %v on node %v: %w", c.Cluster, c.Node, ErrInvalidCommand)
 	}
 	next.Cluster = c.Cluster
-	own := []Placed{{Replica: FirstReplica, Node: c.Node}}
+	own := []partitions.Placed{{Replica: FirstReplica, Node: c.Node}}
 	t := &Topic{ID: TopicID, Name: Name, Created: c.At, Partitions: []Assignment{{Founders: own, Replicas: own}}}
 	next.NextReplica = FirstReplica + 1
 	next.add(t)
@@ -111,7 +111,7 @@ func (c CreateTopic) apply(next *State) (Result, error) {
 	t := &Topic{ID: next.NextTopic, Name: c.Name, Created: c.At, Settings: settings}
 	t.Partitions = make([]Assignment, c.Partitions)
 	for i := range t.Partitions {
-		own := []Placed{{Replica: next.NextReplica, Node: c.Nodes[i%len(c.Nodes)]}}
+		own := []partitions.Placed{{Replica: next.NextReplica, Node: c.Nodes[i%len(c.Nodes)]}}
 		t.Partitions[i] = Assignment{Founders: own, Replicas: own}
 		next.NextReplica++
 	}

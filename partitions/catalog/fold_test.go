@@ -58,7 +58,7 @@ func TestBootstrap(t *testing.T) {
 	s.want(Bootstrap{Cluster: 1}, ErrInvalidCommand)
 	s.want(Bootstrap{Cluster: 0xc1, Node: 7, At: 999}, nil)
 	s.want(Bootstrap{Cluster: 0xc2, Node: 8}, ErrBootstrapped)
-	own := []Placed{{Replica: 1, Node: 7}}
+	own := []partitions.Placed{{Replica: 1, Node: 7}}
 	catalog := &Topic{ID: 1, Name: "__catalog", Created: 999, Partitions: []Assignment{{Founders: own, Replicas: own}}}
 	want := &State{
 		Version: 4, Cluster: 0xc1,
@@ -79,9 +79,9 @@ func TestTopicsLiveAndDie(t *testing.T) {
 	want := &Topic{
 		ID: 16, Name: "orders", Created: 1234, Settings: map[string]string{"max.message.bytes": "2097152"},
 		Partitions: []Assignment{
-			{Founders: []Placed{{2, 7}}, Replicas: []Placed{{2, 7}}},
-			{Founders: []Placed{{3, 8}}, Replicas: []Placed{{3, 8}}},
-			{Founders: []Placed{{4, 7}}, Replicas: []Placed{{4, 7}}},
+			{Founders: []partitions.Placed{{Replica: 2, Node: 7}}, Replicas: []partitions.Placed{{Replica: 2, Node: 7}}},
+			{Founders: []partitions.Placed{{Replica: 3, Node: 8}}, Replicas: []partitions.Placed{{Replica: 3, Node: 8}}},
+			{Founders: []partitions.Placed{{Replica: 4, Node: 7}}, Replicas: []partitions.Placed{{Replica: 4, Node: 7}}},
 		},
 	}
 	if d := cmp.Diff(want, first); d != "" {
@@ -113,8 +113,8 @@ func TestDoomedReplicasAreForgottenByName(t *testing.T) {
 	s.want(DeleteTopic{Topic: 17}, nil)
 	s.want(DeleteTopic{Topic: 16}, nil)
 	want := []Doomed{
-		{id.Partition{Topic: 16}, Placed{2, 7}}, {id.Partition{Topic: 16, Number: 1}, Placed{3, 8}},
-		{id.Partition{Topic: 17}, Placed{4, 7}},
+		{id.Partition{Topic: 16}, partitions.Placed{Replica: 2, Node: 7}}, {id.Partition{Topic: 16, Number: 1}, partitions.Placed{Replica: 3, Node: 8}},
+		{id.Partition{Topic: 17}, partitions.Placed{Replica: 4, Node: 7}},
 	}
 	if d := cmp.Diff(want, s.fold.State().Doomed); d != "" {
 		t.Fatalf("doomed (-want +got):\n%s", d)

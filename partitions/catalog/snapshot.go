@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"troupe/partitions"
 	"troupe/partitions/id"
 )
 
@@ -49,7 +50,7 @@ func (t *Topic) encode(b []byte) []byte {
 	b = appendSettings(b, t.Settings)
 	b = binary.AppendUvarint(b, uint64(len(t.Partitions)))
 	for _, a := range t.Partitions {
-		for _, all := range [][]Placed{a.Founders, a.Replicas} {
+		for _, all := range [][]partitions.Placed{a.Founders, a.Replicas} {
 			b = binary.AppendUvarint(b, uint64(len(all)))
 			for _, p := range all {
 				b = appendPlaced(b, p)
@@ -59,7 +60,7 @@ func (t *Topic) encode(b []byte) []byte {
 	return b
 }
 
-func appendPlaced(b []byte, p Placed) []byte {
+func appendPlaced(b []byte, p partitions.Placed) []byte {
 	return binary.LittleEndian.AppendUint64(binary.AppendUvarint(b, uint64(p.Replica)), uint64(p.Node))
 }
 
@@ -111,10 +112,10 @@ func decodeTopic(r *reader) *Topic {
 	return t
 }
 
-func decodePlacement(r *reader) []Placed {
-	return list(r, 9, func() Placed { return decodePlaced(r) })
+func decodePlacement(r *reader) []partitions.Placed {
+	return list(r, 9, func() partitions.Placed { return decodePlaced(r) })
 }
 
-func decodePlaced(r *reader) Placed {
-	return Placed{Replica: id.Replica(r.uvarint()), Node: id.Node(r.fixed())}
+func decodePlaced(r *reader) partitions.Placed {
+	return partitions.Placed{Replica: id.Replica(r.uvarint()), Node: id.Node(r.fixed())}
 }
