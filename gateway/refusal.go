@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"strings"
 
 	"troupe/gateway/protocol"
 	"troupe/partitions"
@@ -65,14 +66,14 @@ func (s *Session) refusal(subject string, err error) *protocol.Error {
 	if err == nil {
 		return nil
 	}
-	code := protocol.CodeInternal
+	code, text := protocol.CodeInternal, err.Error()
 	for _, r := range refusals {
 		if errors.Is(err, r.sentinel) {
-			code = r.code
+			code, text = r.code, spoken(text, r.sentinel)
 			break
 		}
 	}
-	e := protocol.NewError(code, "%s: %v", subject, err)
+	e := protocol.NewError(code, "%s", sentence(subject, text))
 	if code == protocol.CodeThrottled {
 		e.Details.WaitMillis = int64(s.limits.ThrottleMillis)
 		e.Details.Limit = "partition"
@@ -88,7 +89,24 @@ func (s *Session) refusal(subject string, err error) *protocol.Error {
 func (s *Session) readRefusal(subject string, err error) *protocol.Error {
 	e := s.refusal(subject, err)
 	if e != nil && e.Code == protocol.CodeOutcomeUnknown {
-		return protocol.NewError(protocol.CodeUnavailable, "%s: %v", subject, err)
+		return protocol.NewError(protocol.CodeUnavailable, "%s", sentence(subject, err.Error()))
 	}
 	return e
+}
+
+// spoken is an error's text without its sentinel's: the code says that already, in words that clients know.
+func spoken(text string, sentinel error) string {
+	word := sentinel.Error()
+	if rest, ok := strings.CutSuffix(text, ": "+word); ok {
+		return rest
+	}
+	return strings.TrimPrefix(text, word+": ")
+}
+
+// sentence names the subject, unless the text begins with it.
+func sentence(subject, text string) string {
+	if strings.HasPrefix(text, subject) {
+		return text
+	}
+	return subject + ": " + text
 }

@@ -11,6 +11,7 @@ import (
 
 	"troupe/gateway/protocol"
 	"troupe/partitions"
+	"troupe/partitions/catalog"
 )
 
 // Every sentinel that the rooms behind the gateway declare has exactly one row in the table. A new one without a row would
@@ -84,5 +85,23 @@ func TestRefusalsCarryDetails(t *testing.T) {
 	}
 	if e := s.refusal("x", errors.New("surprise")); e.Code != protocol.CodeInternal || e.Outcome() != protocol.Unknown || e.Retriable {
 		t.Errorf("got %v", e)
+	}
+}
+
+// TestRefusalsSpeak keeps the words for programs out of messages: the code stands before them.
+func TestRefusalsSpeak(t *testing.T) {
+	s := NewSession(newFakeBroker(t), Limits{}, func(Reply) {})
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("there is no such topic: %w", partitions.ErrUnknownTopic), `topic "a": there is no such topic`},
+		{fmt.Errorf("%w: the broker stops", partitions.ErrUnavailable), `topic "a": the broker stops`},
+		{fmt.Errorf("topic \"a\" exists already, as t16: %w", catalog.ErrTopicExists), `topic "a" exists already, as t16`},
+		{partitions.ErrThrottled, `topic "a": partitions: throttled`},
+	} {
+		if got := s.refusal(subject("a"), c.err); got.Message != c.want {
+			t.Errorf("%v is told as %q, want %q", c.err, got.Message, c.want)
+		}
 	}
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
+	"troupe/gateway/client"
 	"troupe/gateway/protocol"
-	"troupe/wal"
+	"troupe/partitions/catalog"
 )
 
 // usageError is a command line that cannot be meant.
@@ -28,19 +30,43 @@ func explain(err error, broker string) error {
 	var unresolved *net.DNSError
 	var refused *protocol.Error
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, wal.ErrLocked):
-		return err // serve says what to do
+	case errors.Is(err, client.ErrDeliveryTimeout):
+		return fmt.Errorf("%w; is the broker at %s alive? `troupe cluster status` asks it", err, broker)
+	case errors.As(err, &refused):
+		return explainRefusal(err, refused)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("no broker answers at %s; start one with `troupe serve`, or name another with --broker or TROUPE_BROKER", broker)
 	case errors.As(err, &unresolved):
 		return fmt.Errorf("cannot find the host of broker %s (%v); see --broker and TROUPE_BROKER", broker, unresolved)
+	case errors.Is(err, client.ErrUnreachable) && errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("something at %s takes connections and gives no answer: a broker that hangs, whose log may tell why, or no "+
+			"Troupe broker at all; --broker and TROUPE_BROKER name another", broker)
+	case errors.Is(err, client.ErrUnreachable):
+		return fmt.Errorf("no Troupe broker answers at %s (%s); see --broker and TROUPE_BROKER", broker, oneLine(err))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w; is %s a Troupe broker, and alive? `troupe cluster status` asks it", err, broker)
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted")
-	case !errors.As(err, &refused):
-		return err
+	case errors.Is(err, catalog.ErrInvalidSetting):
+		return spoken(err, catalog.ErrInvalidSetting, "`troupe topic create --help` lists the settings")
+	case errors.Is(err, catalog.ErrInvalidName):
+		return spoken(err, catalog.ErrInvalidName, "choose another name")
+	case errors.Is(err, catalog.ErrInvalidPartitions):
+		return spoken(err, catalog.ErrInvalidPartitions, "choose another --partitions")
 	}
+	return err
+}
+
+// spoken is an error without the words that are for programs, and with the next step.
+func spoken(err, sentinel error, step string) error {
+	return errors.New(strings.TrimSuffix(err.Error(), ": "+sentinel.Error()) + "; " + step)
+}
+
+// oneLine is an error's text on one line: several that were joined stand on lines of their own.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// explainRefusal adds the next step to what a broker said.
+func explainRefusal(err error, refused *protocol.Error) error {
 	if refused.Code == protocol.CodeOffsetMismatch {
 		return fmt.Errorf("%w; somebody else has written: read on, and if it still stands, --expect-end %d", err, refused.Details.LogEnd)
 	}

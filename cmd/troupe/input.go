@@ -41,6 +41,9 @@ func (i *input) eachOf(name string, f func(key, value []byte) error) error {
 			return err
 		}
 		defer file.Close()
+		if info, err := file.Stat(); err == nil && info.IsDir() {
+			return fmt.Errorf("%s is a directory; name the files in it", name)
+		}
 		from = file
 	} else {
 		name = "standard input"

@@ -46,7 +46,7 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, problems io
 	case err == nil:
 		return exitFine
 	case !s.started || errors.As(err, &wrong):
-		fmt.Fprintf(problems, "troupe: %v\nSee `%s --help`.\n", err, command.CommandPath())
+		fmt.Fprintf(problems, "troupe: %s\nSee `%s --help`.\n", usageText(err), command.CommandPath())
 		return exitUsage
 	case errors.As(err, &unhealthy), errors.As(err, &late):
 		fmt.Fprintf(problems, "troupe: %v\n", err)
@@ -55,6 +55,18 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, problems io
 		fmt.Fprintf(problems, "troupe: %v\n", explain(err, s.broker))
 		return exitFailed
 	}
+}
+
+// usageText is a parsing error in our own words: the libraries' are made of several lines, or name Go's functions.
+func usageText(err error) string {
+	text := err.Error()
+	if i := strings.Index(text, ": strconv."); i >= 0 {
+		text = text[:i] + ", which wants a number"
+	}
+	if what, near, found := strings.Cut(text, "\n\nDid you mean this?\n"); found {
+		text = what + "; did you mean " + strings.Join(strings.Fields(near), " or ") + "?"
+	}
+	return text
 }
 
 // session is what every command of one run shares.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"troupe/gateway/client"
 	"troupe/partitions/id"
@@ -49,6 +50,9 @@ func (p *pass) begin(ctx context.Context, broker *client.Client, topic string, f
 			first = from.offset
 			if chosen == nil {
 				first = min(max(first, l.LogStart), l.HighWatermark)
+			} else if first < l.LogStart || first > l.HighWatermark {
+				return fmt.Errorf("--from %d: partition %d of topic %s holds the offsets from %d to below %d; --from start begins with the first",
+					first, l.Partition, topic, l.LogStart, l.HighWatermark)
 			}
 		}
 		if !p.endless {

@@ -93,19 +93,22 @@ func (s *session) produce(ctx context.Context, topic string, files []string, fla
 			})
 		}()
 		// Reading a terminal cannot be interrupted: an interrupt leaves the reader behind, and what it has read is finished.
+		wait := flushTime
 		select {
 		case err = <-ended:
 		case <-ctx.Done():
-			err = ctx.Err()
+			err, wait = ctx.Err(), patience
+			p.stop()
+			fmt.Fprintf(s.problems, "interrupted; waiting up to %v for the last answers, another interrupt ends it at once\n", wait)
 		}
-		return p.end(context.WithoutCancel(ctx), s, broker, topic, err)
+		return p.end(context.WithoutCancel(ctx), s, broker, topic, wait, err)
 	}, options...)
 }
 
 func producerOptions(flags produceFlags) ([]client.Option, error) {
 	codec, err := batch.ParseCodec(flags.compression)
 	if err != nil {
-		return nil, usagef("--compression: %v", err)
+		return nil, usagef("--compression is %q; it can be none, gzip, snappy, lz4 or zstd", flags.compression)
 	}
 	acks := map[string]protocol.Acks{"none": protocol.AcksNone, "leader": protocol.AcksLeader, "quorum": protocol.AcksQuorum}
 	chosen, ok := acks[flags.acks]
@@ -130,23 +133,38 @@ type production struct {
 
 	mu      sync.Mutex
 	keyless int64 // although a rule for keys was given
+	sent    int64 // handed to the client
+	stopped bool  // nothing more is handed to it
 	failed  int64
 	first   error // of those that failed
+}
+
+// stop has send refuse what is still being read.
+func (p *production) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
 }
 
 // send hands one record to the client. It returns an error once one has failed: there is no use in sending the rest.
 func (p *production) send(ctx context.Context, broker *client.Client, record *client.Record, keys keyRule) error {
 	p.mu.Lock()
 	err := p.first
+	if p.stopped {
+		err = context.Canceled
+	}
 	if record.Key == nil && keys.given() {
 		p.keyless++
+	}
+	if err == nil {
+		p.sent++
 	}
 	p.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	size := int64(len(record.Key) + len(record.Value))
-	return broker.Produce(ctx, record, func(_ *client.Record, err error) {
+	err = broker.Produce(ctx, record, func(_ *client.Record, err error) {
 		if err == nil {
 			p.progress.add(1, size)
 			return
@@ -158,6 +176,12 @@ func (p *production) send(ctx context.Context, broker *client.Client, record *cl
 			p.first = err
 		}
 	})
+	if err != nil { // it was not taken: nobody will answer
+		p.mu.Lock()
+		p.sent--
+		p.mu.Unlock()
+	}
+	return err
 }
 
 // mostExpected bounds what --expect-end reads: more is no batch for any topic.
@@ -183,12 +207,12 @@ func (p *production) sendExpected(ctx context.Context, s *session, broker *clien
 		}
 		p.progress.add(int64(len(records)), int64(size))
 	}
-	return p.end(ctx, s, broker, topic, nil)
+	return p.end(ctx, s, broker, topic, flushTime, nil)
 }
 
-// end waits for all answers and prints the summary. stopped tells why not every line was sent, if so.
-func (p *production) end(ctx context.Context, s *session, broker *client.Client, topic string, stopped error) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTime)
+// end waits for all answers, for so long at most, and prints the summary. stopped tells why not every line was sent, if so.
+func (p *production) end(ctx context.Context, s *session, broker *client.Client, topic string, wait time.Duration, stopped error) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if err := broker.Flush(ctx); stopped == nil {
 		stopped = err
@@ -196,19 +220,27 @@ func (p *production) end(ctx context.Context, s *session, broker *client.Client,
 	done := p.progress.finish()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	records, written := p.progress.counted()
+	unanswered := max(0, p.sent-p.failed-records)
 	if s.output == "json" {
-		if err := s.json(map[string]any{"topic": topic, "acknowledged": p.progress.records, "bytes": p.progress.bytes,
-			"failed": p.failed, "without_key": p.keyless, "seconds": time.Since(p.progress.began).Seconds()}); err != nil {
+		if err := s.json(map[string]any{"topic": topic, "acknowledged": records, "bytes": written,
+			"failed": p.failed, "unanswered": unanswered, "without_key": p.keyless, "seconds": time.Since(p.progress.began).Seconds()}); err != nil {
 			return err
 		}
 	} else {
-		fmt.Fprintf(s.problems, "wrote %s\n", done)
+		if records > 0 || p.failed == 0 && stopped == nil {
+			fmt.Fprintf(s.problems, "wrote %s\n", done)
+		}
 		if p.keyless > 0 {
 			fmt.Fprintf(s.problems, "%s had no key\n", plural(p.keyless, "line"))
 		}
 	}
 	if p.failed > 0 {
 		return fmt.Errorf("%s not written: %w", plural(p.failed, "record"), p.first)
+	}
+	if unanswered > 0 {
+		return fmt.Errorf("of %s nobody knows whether they were written: no answer came within %v (%v)",
+			plural(unanswered, "record"), wait, stopped)
 	}
 	return stopped
 }

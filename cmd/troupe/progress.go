@@ -41,6 +41,13 @@ func (p *progress) add(records, bytes int64) {
 	}
 }
 
+// counted returns the sums so far.
+func (p *progress) counted() (records, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.records, p.bytes
+}
+
 // finish removes the line and returns the sum of the work.
 func (p *progress) finish() string {
 	p.mu.Lock()

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"troupe/gateway/client"
 )
 
 // TestProduceConsume writes records in every way the command line knows and reads them back in every way.
@@ -83,6 +90,8 @@ func TestStreamRefusals(t *testing.T) {
 		{"no such partition to write", "produce pets --partition 7", "x\n", exitFailed, "no number 7"},
 		{"no such partition to read", "consume pets --partition 7", "", exitFailed, "7"},
 		{"no such file", "produce pets /nowhere", "", exitFailed, "/nowhere"},
+		{"a directory", "produce pets .", "", exitFailed, ". is a directory"},
+		{"no such offset, with an end", "consume pets --partition 0 --from 99 --until end", "", exitFailed, "from 0 to below 0"},
 		{"no such offset", "consume pets --partition 0 --from 99", "", exitFailed, "99"},
 		{"too large for the topic", "produce pets", strings.Repeat("x", 2000) + "\n", exitFailed, "max.message.bytes"},
 		{"two rules for keys", "produce pets --key-delimiter : --key-regex x", "", exitUsage, "exclude"},
@@ -97,6 +106,8 @@ func TestStreamRefusals(t *testing.T) {
 		{"no command", "conssume pets", "", exitUsage, "consume"},
 		{"no verb", "topic destroy pets", "", exitUsage, "destroy"},
 		{"no output", "topic list --output xml", "", exitUsage, "table or json"},
+		{"no number", "topic create many --partitions three", "", exitUsage, `"three" for "--partitions" flag, which wants a number`},
+		{"nearly a command", "serv", "", exitUsage, `unknown command "serv" for "troupe"; did you mean serve?`},
 		{"no flag", "topic list --all", "", exitUsage, "--all"},
 		{"no address", "topic list --broker here", "", exitUsage, "HOST:PORT"},
 	} {
@@ -134,5 +145,54 @@ func TestProduceExpectEnd(t *testing.T) {
 	}
 	if got := troupe(t, "c\n", "produce", "pets", "--expect-end", "1", at); got.code != exitUsage || !strings.Contains(got.problems, "--partition") {
 		t.Errorf("exit %d: %s", got.code, got.problems)
+	}
+}
+
+// TestNotABroker connects to something that answers in another language.
+func TestNotABroker(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(conn, "HTTP/1.1 400 Bad Request\r\n\r\n")
+			conn.Close()
+		}
+	}()
+	address := listener.Addr().String()
+	got := troupe(t, "", "topic", "list", "--broker", address)
+	if got.code != exitFailed || !strings.HasPrefix(got.problems, "troupe: no Troupe broker answers at "+address) ||
+		strings.Count(got.problems, "\n") != 1 {
+		t.Errorf("exit %d\n%s", got.code, got.problems)
+	}
+	silent := explain(fmt.Errorf("ping: %w: %w", client.ErrUnreachable, context.DeadlineExceeded), address)
+	if !strings.Contains(silent.Error(), "takes connections and gives no answer") || !strings.Contains(silent.Error(), address) {
+		t.Error(silent)
+	}
+}
+
+// TestProduceInterrupted ends a produce whose input goes on: what was read is written, and told.
+func TestProduceInterrupted(t *testing.T) {
+	at := "--broker=" + broker(t).gateway
+	must(t, "", "topic", "create", "pets", at)
+	ctx, interrupt := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer interrupt()
+	in, lines := io.Pipe()
+	defer lines.Close()
+	var problems bytes.Buffer
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, []string{"produce", "pets", at}, in, io.Discard, &problems) }()
+	fmt.Fprint(lines, "cat\ndog\n")
+	must(t, "", "consume", "pets", "-n", "2", at)
+	interrupt()
+	if code := <-ended; code != exitFailed || !strings.Contains(problems.String(), "wrote 2 records") ||
+		!strings.HasSuffix(problems.String(), "troupe: interrupted\n") {
+		t.Errorf("exit %d\n%s", code, &problems)
 	}
 }

@@ -49,7 +49,7 @@ func dialConnection(ctx context.Context, s *settings, address string, closed fun
 	c := &connection{conn: conn, silence: s.requestTimeout, next: 1, calls: make(map[uint64]*call)}
 	reader := bufio.NewReaderSize(conn, readerBytes)
 	err = c.greet(reader, s.name)
-	if !stop() && err == nil {
+	if !stop() { // what it failed with is that it was closed
 		err = ctx.Err()
 	}
 	if err != nil {

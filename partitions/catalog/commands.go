@@ -96,7 +96,7 @@ func (c CreateTopic) apply(next *State) (Result, error) {
 		return Result{}, err
 	}
 	if t := next.Topic(c.Name); t != nil {
-		return Result{Topic: t}, fmt.Errorf("topic %q (%v): %w", c.Name, t.ID, ErrTopicExists)
+		return Result{Topic: t}, fmt.Errorf("topic %q exists already, as %v: %w", c.Name, t.ID, ErrTopicExists)
 	}
 	if err := next.Room(c.Partitions, MaxTopics, MaxPartitionsInAll); err != nil {
 		return Result{}, fmt.Errorf("topic %q: %w", c.Name, err)
