@@ -145,6 +145,7 @@ func TestResponsesAreThrottled(t *testing.T) {
 	for _, m := range []protocol.Message{
 		fetchOf("a", 0, 0), &protocol.MetadataRequest{}, &protocol.DescribeTopicRequest{Topic: "a"},
 		produceTo("a", 0, batchOf(t, "v", 1, testStart)), &protocol.ListOffsetsRequest{Partitions: []protocol.OffsetPartition{{Topic: "a"}}},
+		&protocol.DeleteRecordsRequest{Partitions: []protocol.DeletePartition{{Topic: "a"}}},
 	} {
 		a := c.ask(m)
 		if codeOf(a.err) != protocol.CodeThrottled || a.err.Details.Limit != "inflight_bytes_in_all" || a.err.Details.WaitMillis != 100 {

@@ -200,6 +200,8 @@ func (s *Session) expected(c *call, request protocol.Message) bool {
 		return c.expect(answerBytes*len(r.Partitions) + s.responseBytes(r))
 	case *protocol.ListOffsetsRequest:
 		return c.expect(answerBytes * len(r.Partitions))
+	case *protocol.DeleteRecordsRequest:
+		return c.expect(answerBytes * len(r.Partitions))
 	}
 	return true
 }
