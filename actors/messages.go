@@ -55,6 +55,7 @@ type (
 	openOrder struct {
 		unlogged
 		instance uint64
+		damage   error // partition.damage
 	}
 	writeOrder struct {
 		unlogged

@@ -55,9 +55,13 @@ func (p *plan) bear(s *stage) error {
 	return nil
 }
 
-// begin builds a replica on an opened log, or what stands in for one on a damaged log.
-func (p *plan) begin(s *stage, log partitions.Log) (*life, error) {
+// begin builds a replica on an opened log, or what stands in for one on a damaged log. Damage is what an earlier life met.
+func (p *plan) begin(s *stage, log partitions.Log, damage error) (*life, error) {
 	l := &life{log: log}
+	if damage != nil {
+		l.quarantine = survey(log, damage)
+		return l, nil
+	}
 	if p.fold != nil {
 		l.fold = p.fold()
 	}

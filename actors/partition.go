@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -51,8 +52,11 @@ type partition struct {
 	shut     bool  // the close order of this life was given
 	tries    int   // at opening, since it last served
 	failure  error // why it closes, waits or is stopped
-	ending   *leave
-	counted  partitions.Counts // of this life's replica, as the meter was last told
+	// damage is what a replica met in a log that had opened, and could not go on without. Opening reads the end of a log
+	// only, so the next life would meet it again: it goes into quarantine instead.
+	damage  error
+	ending  *leave
+	counted partitions.Counts // of this life's replica, as the meter was last told
 	traffic
 }
 
@@ -107,7 +111,7 @@ func (p *partition) Receive(c actor.Context) {
 func (p *partition) open() {
 	p.instance++
 	p.phase, p.jobs, p.shut, p.ticks, p.saving = phaseOpening, 0, false, 0, 0
-	p.send(p.storage, openOrder{instance: p.instance})
+	p.send(p.storage, openOrder{instance: p.instance, damage: p.damage})
 }
 
 func (p *partition) opened(m opened) {
@@ -155,6 +159,9 @@ func (p *partition) fail(err error) {
 		return
 	}
 	p.count()
+	if errors.Is(err, partitions.ErrDamaged) {
+		p.damage = err
+	}
 	p.failure, p.phase = err, phaseClosing
 	p.ticking.Store(false)
 	if p.ending == nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"troupe/partitions"
 	"troupe/partitions/id"
@@ -62,6 +63,35 @@ func TestDamageIsQuarantined(t *testing.T) {
 	}
 	if a := w.produce(at(topic, 1), "x"); a.Err != nil {
 		t.Errorf("its neighbour: %v", a.Err)
+	}
+	w.stop()
+}
+
+// Opening looks at the end of a log only, and a replica reads what lies above the commit it knows when it leads. What it
+// cannot read there is damage too, and not a reason to try again and again.
+func TestDamageMetAfterOpeningIsQuarantined(t *testing.T) {
+	w := newWorld(t)
+	topic := w.create("orders", 1)
+	p := at(topic, 0)
+	for _, v := range []string{"a", "b", "c"} {
+		w.produce(p, v)
+	}
+	m := w.memory(topic, 0)
+	w.disk.powerLoss()                              // before the last commit index is handed over
+	m.bad[m.entries[len(m.entries)-1].Index] = true // "c"
+	w.crash()
+	w.pass(10 * time.Second)
+	for from, want := range [][]string{{"a"}, {"b"}, nil} {
+		f := w.fetch(p, id.Offset(from))
+		if d := cmp.Diff(want, values(t, f.Batches)[:min(1, len(f.Batches))], cmpopts.EquateEmpty()); d != "" || !errors.Is(f.Err, partitions.ErrDamaged) {
+			t.Errorf("at %d: %v (-want +got):\n%s", from, f.Err, d)
+		}
+	}
+	if a := w.produce(p, "x"); !errors.Is(a.Err, partitions.ErrDamaged) {
+		t.Errorf("produce: %v", a.Err)
+	}
+	if s := w.status(p); s.Role != partitions.RoleQuarantined || s.Problem == "" {
+		t.Errorf("%+v", s)
 	}
 	w.stop()
 }

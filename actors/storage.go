@@ -63,7 +63,7 @@ func (s *storage) next() {
 		switch o := s.queue[0].(type) {
 		case openOrder:
 			s.instance = o.instance
-			s.run(1, func() done { return s.open(o.instance) })
+			s.run(1, func() done { return s.open(o.instance, o.damage) })
 		case writeOrder:
 			s.write(o.instance)
 		case saveOrder:
@@ -184,7 +184,7 @@ func (s *storage) failure(instance uint64, what string, err error) done {
 	return done{broken: true, report: failed{instance: instance, err: err}}
 }
 
-func (s *storage) open(instance uint64) (d done) {
+func (s *storage) open(instance uint64, damage error) (d done) {
 	d = done{opened: true}
 	failed := func(err error) done {
 		return done{report: opened{instance: instance, err: fmt.Errorf("%s: open: %w", s.plan.address.name, err)}}
@@ -204,7 +204,7 @@ func (s *storage) open(instance uint64) (d done) {
 		return failed(err)
 	}
 	d.log = log
-	life, err := s.plan.begin(s.stage, log)
+	life, err := s.plan.begin(s.stage, log, damage)
 	if err != nil {
 		s.release(log)
 		return failed(err)

@@ -140,7 +140,7 @@ func (p *partition) drain() {
 		p.search(s)
 	}
 	if out.Failed != nil {
-		p.fail(out.Failed) // opening the log again tells what of it is damaged
+		p.fail(out.Failed)
 	}
 }
 
