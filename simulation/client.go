@@ -140,17 +140,31 @@ func (c *Client) emitted(payload []byte) {
 	if err != nil || header.Err != nil || i < 0 || !c.open {
 		return
 	}
-	request, ok := c.waiting[i].request.(*protocol.ProduceRequest)
-	batches := c.waiting[i].batches
-	var response protocol.ProduceResponse
-	if !ok || request.Acks == protocol.AcksNone || body.Decode(&response) != nil {
-		return
+	switch request := c.waiting[i].request.(type) {
+	case *protocol.ProduceRequest:
+		var response protocol.ProduceResponse
+		if body.Decode(&response) == nil {
+			c.produced(request.Acks, c.waiting[i].batches, &response)
+		}
+	case *protocol.FetchRequest:
+		var response protocol.FetchResponse
+		if len(c.world.harmed) == 0 || body.Decode(&response) != nil {
+			return
+		}
+		for _, p := range response.Partitions {
+			c.world.admitted(id.Partition{Topic: p.TopicID, Number: p.Partition}, p.Err)
+		}
 	}
+}
+
+// produced demands that what is acknowledged is durable.
+func (c *Client) produced(acks protocol.Acks, batches [][]byte, response *protocol.ProduceResponse) {
 	for i, p := range response.Partitions {
-		if p.Err != nil {
+		if p.Err != nil || acks == protocol.AcksNone {
 			continue
 		}
 		at := id.Partition{Topic: response.TopicID, Number: p.Partition}
+		c.world.admitted(at, nil)
 		if why := c.world.cluster.disk.missing(at, p.BaseOffset, batches[i]); why != "" {
 			c.world.violate(violation("ack-before-durable", "%v acknowledges %s's batch at offset %d, and a power loss now would lose it: %s",
 				at, c.name, p.BaseOffset, why))

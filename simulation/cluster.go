@@ -21,6 +21,7 @@ type Cluster struct {
 	world  *World
 	random *rand.Rand
 	pool   *rand.Rand
+	damage *rand.Rand
 	// own is the life of what outlives the broker: its restarts and the plan of its faults.
 	own     *Life
 	system  *actor.ActorSystem
@@ -48,7 +49,7 @@ const downAtMost = 1500 * time.Millisecond
 
 func newCluster(w *World) *Cluster {
 	c := &Cluster{
-		world: w, random: w.streams.Named("cluster"), pool: w.streams.Named("pool"), own: &Life{}, life: &Life{over: true},
+		world: w, random: w.streams.Named("cluster"), pool: w.streams.Named("pool"), damage: w.streams.Named("damage"), own: &Life{}, life: &Life{over: true},
 		device: &Device{}, logger: slog.New(logbook{w.trace}),
 	}
 	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
@@ -165,6 +166,7 @@ func (c *Cluster) crash(why string) {
 	} else {
 		c.world.trace.event("broker", "power loss", "%s", why)
 		c.world.volume.PowerLoss(c.random, &c.world.faults)
+		c.injure()
 	}
 	c.end()
 }
@@ -233,6 +235,7 @@ func (c *Cluster) stop() {
 		c.world.trace.event("broker", "stopped", "life %d", c.lives)
 		c.world.marks.count(MarkStop)
 		c.world.volume.PowerLoss(c.random, &c.world.faults)
+		c.injure()
 		c.end()
 	})
 }

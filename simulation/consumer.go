@@ -27,6 +27,8 @@ type position struct {
 	topic  *Topic
 	number int32
 	next   id.Offset
+	// damaged: a consumer of the last phase was told so, and reads no further.
+	damaged bool
 	// end is where a consumer of the last phase stops: -1 until it is known.
 	end id.Offset
 }
@@ -105,26 +107,32 @@ func (c *Consumer) fetch(asked []*position, wait int32, done func()) {
 // take records what one partition's answer holds, and moves on behind it.
 func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answer *protocol.FetchedPartition) {
 	w := c.world
+	damaged := answer.Err != nil && errors.Is(answer.Err, protocol.CodeDamaged)
+	p.damaged = damaged
 	if answer.Err != nil {
-		w.answered(p.topic, answer.Err)
+		w.refused(p.partition(), p.topic, answer.Err)
 		switch start := answer.Err.Details.LogStart; {
 		case !errors.Is(answer.Err, protocol.CodeOffsetOutOfRange) || p.topic.Deleted:
 		case from < start:
 			w.marks.count(MarkTrimmedAway)
 			w.polled(&Poll{
-				Client: c.number, Partition: id.Partition{Topic: p.topic.ID, Number: p.number}, Invoked: invoked, Completed: w.scheduler.Now(),
+				Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
 				Offset: start, LogStart: start, HighWatermark: answer.Err.Details.LogEnd,
 			})
 			p.next = max(p.next, start)
+		case w.harmed[p.partition()].excuses():
+			p.next = min(p.next, answer.Err.Details.LogEnd)
 		default:
 			w.violate(violation("watermark-fell", "%s read %s/%d up to %d and is told now: %v",
 				c.client.name, p.topic.Name, p.number, from, answer.Err))
 		}
-		return
+		if !damaged {
+			return
+		}
 	}
 	poll := &Poll{
 		Client: c.number, Partition: id.Partition{Topic: p.topic.ID, Number: p.number}, Invoked: invoked, Completed: w.scheduler.Now(),
-		Offset: from, LogStart: answer.LogStart, HighWatermark: answer.HighWatermark,
+		Offset: from, LogStart: answer.LogStart, HighWatermark: answer.HighWatermark, Damaged: damaged,
 	}
 	for _, b := range answer.Batches {
 		records, err := c.decompressor.Decode(nil, b, 1<<20)
@@ -168,6 +176,7 @@ func (c *Consumer) ReadAll() {
 func (c *Consumer) readOn(p *position) {
 	again := func() { c.later(func() { c.readOn(p) }) }
 	switch {
+	case p.damaged:
 	case p.end < 0:
 		c.list(p, func(end id.Offset) { p.end = end })
 		again()
@@ -179,7 +188,7 @@ func (c *Consumer) readOn(p *position) {
 // settled tells that everything was read to its end.
 func (c *Consumer) settled() bool {
 	for _, p := range c.positions {
-		if !p.topic.Deleted && (p.end < 0 || p.next < p.end) {
+		if !p.topic.Deleted && !p.damaged && (p.end < 0 || p.next < p.end) {
 			return false
 		}
 	}

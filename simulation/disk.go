@@ -121,15 +121,20 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	if alive && d.device.dead {
 		d.world.faults.count(FaultCrashInOpen)
 	}
+	harm := d.world.harmed[p]
 	if err != nil {
-		if !errors.Is(err, partitions.ErrDamaged) {
+		if errors.Is(err, partitions.ErrDamaged) {
+			d.damaged(p, r, err.Error())
+		} else {
 			d.doubts[r] = doubt{poisoned: known.poisoned, durable: max(known.durable, t.recovered.Durable)}
 		}
 		return nil, fmt.Errorf("open replica %d of %v: %w", r, p, err)
 	}
 	if damage := t.recovered.Damage; damage != nil {
-		d.world.violate(violation("false-damage", "nothing was damaged, and replica %d of %v is: %s, %s at byte %d",
-			r, p, damage.Reason, damage.File, damage.At))
+		d.damaged(p, r, fmt.Sprintf("%s, %s at byte %d", damage.Reason, damage.File, damage.At))
+	} else if harm != nil && harm.beside {
+		harm.beside = false
+		d.world.marks.count(MarkDamageMended)
 	}
 	if doubted {
 		d.world.marks.count(MarkReopenAfterError)
@@ -140,6 +145,16 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	}
 	d.open[r], d.newest[r] = t, t
 	return t, nil
+}
+
+// damaged notes that an opening has found damage.
+func (d *Disk) damaged(p id.Partition, r id.Replica, why string) {
+	if d.world.harmed[p] == nil {
+		d.world.violate(violation("false-damage", "nothing was damaged, and replica %d of %v is: %s", r, p, why))
+		return
+	}
+	d.world.marks.count(MarkQuarantined)
+	d.world.trace.event("damage", "found", "%v: %s", p, why)
 }
 
 // released takes back a log whose owner has closed it.

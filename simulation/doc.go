@@ -8,8 +8,9 @@
 //
 // Replaced are only the clock, the order of steps, the pool, the sockets and the disk. The disk is a twin of package wal: the
 // same bytes through wal's codecs, the same decision through wal.Survey, on a volume that forgets; conformance_test.go holds
-// both to each other, bytes included. Nothing damages what was synced: so whatever is reported as damage is a false alarm.
-// That a run would notice is proven by planted_test.go, which takes the fsync, the repair and the sequence check away.
+// both to each other, bytes included. Some runs damage what was synced (damage.go): that must be told to clients or do no
+// harm; where nothing was damaged, whatever is reported as damage is a false alarm. That a run would notice is proven by
+// planted_test.go, which takes the fsync, the repair and the sequence check away.
 //
 // It never reads a real clock, opens a file or a socket, or starts a goroutine.
 //

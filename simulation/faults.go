@@ -27,12 +27,16 @@ const (
 	FaultCutConnection              // a connection breaks, with what was on its way
 	FaultRetry                      // a client sends again after a timeout or a broken connection
 	FaultStaleResend                // a client sends a batch again that was acknowledged already
+	FaultBitFlip                    // a bit of what was durable flips
+	FaultZeroPage                   // a page of what was durable turns to zeros
+	FaultCutFile                    // a file that was durable loses its end
 	faultKinds
 )
 
 var faultNames = [faultKinds]string{
 	"crash", "crash-in-disk", "crash-in-open", "lost-all", "kept-all", "lost-suffix", "lost-pages", "torn-page", "zero-tail",
 	"lost-create", "lost-rename", "write-error", "sync-error", "slow-disk", "cut-connection", "retry", "stale-resend",
+	"bit-flip", "zero-page", "cut-file",
 }
 
 // String returns the fault's name.

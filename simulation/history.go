@@ -72,6 +72,8 @@ type Poll struct {
 	Records       []Seen
 	LogStart      id.Offset
 	HighWatermark id.Offset
+	// Damaged says that the partition is: what it shows as its end need not be.
+	Damaged bool
 }
 
 // List is one answer that tells where a partition begins and ends.

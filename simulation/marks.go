@@ -28,6 +28,9 @@ const (
 	MarkExpectationRefused             // a batch was refused because the partition ends elsewhere
 	MarkFoundByTime                    // a time was asked for, and a batch found
 	MarkNothingSince                   // a time was asked for, and nothing is that young
+	MarkQuarantined                    // damage was found at opening, and the log is read-only
+	MarkDamageRead                     // damage was found by a read, in a log that had opened
+	MarkDamageMended                   // a log opened whole although a file beside its segments was damaged
 	MarkFrontDropped                   // the front of a log was removed
 	MarkDropFinished                   // what an interrupted removal left was removed at opening
 	MarkTrimmedAway                    // a consumer asked for what was deleted, and was told where the log begins
@@ -37,7 +40,8 @@ const (
 var markNames = [markKinds]string{
 	"tear-cut", "replay", "checkpoint", "roll", "reopen-after-error", "stop", "duplicate-answered", "duplicate-forgotten",
 	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
-	"expectation-met", "expectation-refused", "found-by-time", "nothing-since", "front-dropped", "drop-finished", "trimmed-away",
+	"expectation-met", "expectation-refused", "found-by-time", "nothing-since",
+	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "trimmed-away",
 }
 
 // String returns the mark's name.

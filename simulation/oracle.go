@@ -28,7 +28,9 @@ type Oracle struct {
 	history *History
 	// deleted partitions were removed on the way: what they held need not be seen at the end.
 	deleted map[id.Partition]bool
-	values  map[Value]*Send
+	// harmed partitions were damaged on the way.
+	harmed map[id.Partition]*Harm
+	values map[Value]*Send
 	// holds is what was seen or promised at each place; places where each value was seen.
 	holds  map[place]Value
 	places map[Value][]place
@@ -106,6 +108,9 @@ func (o *Oracle) hold(at place, v Value, how string) *Violation {
 	case send.Outcome == OutcomeFailed:
 		return violation("aborted-read", "offset %d of %v holds value %d, whose send definitely failed", at.offset, at.partition, v)
 	}
+	if o.harmed[at.partition].forgets(at.offset) {
+		return nil
+	}
 	if before, ok := o.holds[at]; ok {
 		if before != v {
 			return violation("inconsistent-offsets", "offset %d of %v holds %d (%s) and held %d before", at.offset, at.partition, v, how, before)
@@ -155,7 +160,7 @@ func (o *Oracle) order() *Violation {
 	last := map[stream]*Send{}
 	frontier := map[id.Partition][]*Send{}
 	for _, s := range o.history.Sends {
-		if s.Outcome != OutcomeAcknowledged || s.Quiet || s.Base < 0 {
+		if s.Outcome != OutcomeAcknowledged || s.Quiet || s.Base < 0 || o.harmed[s.Partition].forgets(s.Base) {
 			continue
 		}
 		if s.Producer != 0 {
@@ -203,7 +208,7 @@ func realTime(sends []*Send) *Violation {
 func (o *Oracle) losses() *Violation {
 	seen, bound := o.seen(), o.bound()
 	for _, s := range o.history.Sends {
-		if s.Outcome != OutcomeAcknowledged || s.Quiet || s.Base < 0 {
+		if s.Outcome != OutcomeAcknowledged || s.Quiet || s.Base < 0 || o.harmed[s.Partition].excuses() {
 			continue
 		}
 		for i, v := range s.Values {
@@ -230,7 +235,8 @@ func (o *Oracle) seen() map[Value]bool {
 func (o *Oracle) unseen() *Violation {
 	seen, bound := o.seen(), o.bound()
 	for _, s := range o.history.Sends {
-		if s.Outcome != OutcomeAcknowledged || s.Quiet || o.deleted[s.Partition] || s.Base < 0 && bound[s.Partition] > 0 {
+		if s.Outcome != OutcomeAcknowledged || s.Quiet || o.deleted[s.Partition] || o.harmed[s.Partition].excuses() ||
+			s.Base < 0 && bound[s.Partition] > 0 {
 			continue
 		}
 		for i, v := range s.Values {

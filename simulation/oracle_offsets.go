@@ -19,7 +19,9 @@ type told struct {
 func (o *Oracle) watermarks() *Violation {
 	answers := map[id.Partition][]told{}
 	for _, p := range o.history.Polls {
-		answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark})
+		if !p.Damaged {
+			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark})
+		}
 	}
 	for _, l := range o.history.Lists {
 		completed := l.Completed
@@ -37,6 +39,7 @@ func (o *Oracle) watermarks() *Violation {
 			answers[s.Partition] = append(answers[s.Partition], told{never, s.Completed, end})
 		}
 	}
+	o.forgive(answers)
 	return fallen("watermark-fell", "known to reach", answers)
 }
 
@@ -44,7 +47,9 @@ func (o *Oracle) watermarks() *Violation {
 func (o *Oracle) starts() *Violation {
 	answers := map[id.Partition][]told{}
 	for _, p := range o.history.Polls {
-		answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.LogStart})
+		if !p.Damaged {
+			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.LogStart})
+		}
 	}
 	for _, l := range o.history.Lists {
 		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Earliest})
@@ -54,7 +59,17 @@ func (o *Oracle) starts() *Violation {
 			answers[t.Partition] = append(answers[t.Partition], told{t.Invoked, t.Completed, t.LogStart})
 		}
 	}
+	o.forgive(answers)
 	return fallen("log-start-fell", "known to begin at", answers)
+}
+
+// forgive forgets what is known of partitions that may have lost their end.
+func (o *Oracle) forgive(answers map[id.Partition][]told) {
+	for p, h := range o.harmed {
+		if h.lossy {
+			delete(answers, p)
+		}
+	}
 }
 
 // fallen finds a question that was told less than an answer that came before it was asked.
@@ -98,6 +113,9 @@ func (o *Oracle) searches() *Violation {
 				s.Partition, s.At, moment(s.Invoked), s.Offset, s.Newest, s.HighWatermark, why, r.Offset, r.Base, r.Newest)
 		}
 		below := s.Offset
+		if h := o.harmed[s.Partition]; h != nil && h.lossy {
+			continue
+		}
 		if s.Newest < 0 {
 			below = s.HighWatermark
 		} else if r, ok := seen[s.Offset]; s.Newest < s.At || s.Offset >= s.HighWatermark || ok && (r.Newest != s.Newest || r.Base != s.Offset && s.Offset > gone) {

@@ -59,6 +59,11 @@ var planted = []struct {
 			"p.ExpectEnd != NoExpectation && p.ExpectEnd > r.leading.next"}},
 		found: []string{"expectation-ignored"},
 	},
+	{
+		name:    "serve a damaged log without saying so",
+		changes: []change{{"actors/quarantine.go", "Request: f.Request, Err: q.mark(nil), LogStart", "Request: f.Request, LogStart"}},
+		found:   []string{"damage-hidden"},
+	},
 }
 
 func TestPlantedBugsAreFound(t *testing.T) {

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"time"
 
 	"troupe/gateway/protocol"
@@ -81,7 +82,8 @@ func (c *Consumer) offsets(p *position, at protocol.OffsetAt, since id.Timestamp
 		}
 		answer := &m.(*protocol.ListOffsetsResponse).Partitions[0]
 		if answer.Err != nil {
-			w.answered(p.topic, answer.Err)
+			p.damaged = errors.Is(answer.Err, protocol.CodeDamaged)
+			w.refused(p.partition(), p.topic, answer.Err)
 			return
 		}
 		found(invoked, answer)

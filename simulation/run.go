@@ -66,11 +66,12 @@ func newWorld(c Config) *World {
 	streams := Streams{c.Seed}
 	w := &World{
 		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace), volume: NewVolume(),
-		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{},
+		deleted: map[id.Partition]bool{}, harmed: map[id.Partition]*Harm{}, ids: map[id.Producer]bool{},
 	}
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
 	w.trace.now = w.scheduler.Now
 	w.cluster = newCluster(w)
+	w.options.Damage = w.cluster.drawDamage()
 	w.scheduler.after = w.cluster.afterStep
 	return w
 }
@@ -109,7 +110,13 @@ func (w *World) live(length time.Duration) {
 	if !w.reach("read", func() bool { return admin.checked && reader.settled() }) {
 		return
 	}
-	w.violate(NewOracle(&w.history, w.deleted).Judge(true))
+	w.violate(w.judge(true))
+}
+
+func (w *World) judge(complete bool) *Violation {
+	o := NewOracle(&w.history, w.deleted)
+	o.harmed = w.harmed
+	return o.Judge(complete)
 }
 
 func (w *World) over() bool { return w.broken != nil }
@@ -120,7 +127,7 @@ func (w *World) reach(phase string, settled func() bool) bool {
 	w.scheduler.Run(w.scheduler.Now()+patienceAtRest, func() bool { return w.over() || settled() })
 	if !w.over() && !settled() {
 		// What went wrong before may be why.
-		w.violate(NewOracle(&w.history, w.deleted).Judge(false))
+		w.violate(w.judge(false))
 		w.violate(violation("not-live", "phase %q is not over %v after it began, %s: %s", phase, patienceAtRest, w.recently(), w.cluster.describe()))
 	}
 	return !w.over()

@@ -140,9 +140,9 @@ func (s *stream) answer(b *sending, answer *protocol.ProducedPartition, err erro
 
 func (s *stream) refused(b *sending, err error) {
 	b.maybe = b.maybe || outcomeOf(err) == protocol.Unknown
-	s.producer.world.answered(s.topic, err)
+	s.producer.world.refused(b.Partition, s.topic, err)
 	s.checkSequence(b, err)
-	gone := s.topic.Deleted || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err)
+	gone := s.topic.Deleted || errors.Is(err, protocol.CodeDamaged) || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err)
 	again := s.producer.kind == producingIdempotent || s.producer.kind == producingExpecting ||
 		s.producer.kind == producingRepeats && b.maybe
 	if !again || gone {
@@ -156,7 +156,7 @@ func (s *stream) refused(b *sending, err error) {
 // must know this producer and expect this sequence.
 func (s *stream) checkSequence(b *sending, err error) {
 	forgotten := errors.Is(err, protocol.CodeOutOfOrderSequence) || errors.Is(err, protocol.CodeUnknownProducer)
-	if forgotten && b == s.window[0] {
+	if forgotten && b == s.window[0] && !s.excused() {
 		s.producer.world.violate(violation("sequence-forgotten",
 			"producer %d of %v has everything before sequence %d acknowledged, and is told: %v", b.Producer, b.Partition, b.Sequence, err))
 	}
@@ -225,12 +225,18 @@ func (s *stream) flying() bool {
 	return slices.ContainsFunc(s.window, func(b *sending) bool { return b.flying })
 }
 
+// excused tells that the partition was damaged, and need not know what it acknowledged.
+func (s *stream) excused() bool {
+	return s.producer.world.harmed[id.Partition{Topic: s.topic.ID, Number: s.number}].excuses()
+}
+
 // resendAnswered sends a batch again that was acknowledged: the answer must be the same offset, or that it is forgotten.
 func (s *stream) resendAnswered(b *sending) {
 	w := s.producer.world
 	w.faults.count(FaultStaleResend)
 	s.call(b, func(answer *protocol.ProducedPartition, err error) {
 		switch {
+		case s.excused():
 		case err == nil && b.Base >= 0 && answer.BaseOffset != b.Base:
 			w.violate(violation("duplicate", "producer %d of %v: sequence %d was acknowledged at offset %d; sent again, at %d",
 				b.Producer, b.Partition, b.Sequence, b.Base, answer.BaseOffset))

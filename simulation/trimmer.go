@@ -64,8 +64,8 @@ func (t *Trimmer) trim(topic *Topic, number int32, before id.Offset) {
 				return
 			}
 		}
-		w.answered(topic, err)
-		if errors.Is(err, protocol.CodeOffsetOutOfRange) && !topic.Deleted {
+		w.refused(trim.Partition, topic, err)
+		if errors.Is(err, protocol.CodeOffsetOutOfRange) && !topic.Deleted && !w.harmed[trim.Partition].excuses() {
 			w.violate(violation("watermark-fell", "%s/%d was known to reach %d, and a trimmer is told: %v", topic.Name, number, before, err))
 		}
 	})

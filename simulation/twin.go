@@ -53,6 +53,7 @@ type twinEntry struct {
 	base, next id.Offset
 	newest     id.Timestamp
 	batch      bool
+	lost       bool // it does not verify: nothing else is known
 }
 
 // Recovered tells what Open found.
@@ -143,8 +144,14 @@ func (t *Twin) note(s *twinSegment, at, size int64, e *partitions.Entry) {
 
 // dense demands that a batch begins where the one before it ends.
 func (t *Twin) dense(base id.Offset) {
+	if len(t.bases) > 0 && t.recovered.Base == nil && t.front == 0 {
+		return // its base does not verify: where it begins is not known
+	}
 	due := t.front
 	for i := len(t.entries) - 1; i >= 0; i-- {
+		if t.entries[i].lost {
+			return
+		}
 		if t.entries[i].batch {
 			due = t.entries[i].next
 			break

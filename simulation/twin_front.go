@@ -17,7 +17,7 @@ func (t *Twin) FrontEnd(start id.Offset, below id.Index) (id.Index, error) {
 	var end id.Index
 	for i, s := range t.segments[1:] {
 		for _, e := range t.entries[t.segments[i].first-t.first : s.first-t.first] {
-			if e.batch && e.next > start {
+			if e.lost || e.batch && e.next > start {
 				return end, nil
 			}
 		}

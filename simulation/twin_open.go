@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -54,11 +55,7 @@ func (t *Twin) open(known doubt, doubted bool) error {
 		leftovers, firsts = firsts[:n], firsts[n:]
 	}
 	newest, base := t.loadCheckpoints(firsts)
-	b, err := t.device.volume.ReadFile(t.file(hardStateFile))
-	if err != nil {
-		return fmt.Errorf("%w: %w", err, partitions.ErrDamaged)
-	}
-	slot, err := wal.ParseSlots(b)
+	slot, kept, damage, err := t.hardState()
 	if err != nil {
 		return err
 	}
@@ -81,18 +78,21 @@ func (t *Twin) open(known doubt, doubted bool) error {
 	}
 	t.recovered = partitions.Recovered{
 		Replica: slot.Replica, Base: base, Newest: newest, First: firsts[0], Last: verdict.Last, Durable: verdict.Durable,
-		Torn: verdict.Torn, Damage: verdict.Damage,
+		Torn: verdict.Torn,
 	}
-	if verdict.Damage != nil {
-		return nil
-	}
-	if err := t.scan(segments, surveyed+verdict.Segment, verdict.At); err != nil {
+	unknown, err := t.scan(segments, surveyed+verdict.Segment, verdict.At)
+	if err != nil {
 		return err
+	}
+	t.believe(slot, newest)
+	if t.recovered.Damage = firstOf(damage, verdict.Damage, t.discontinuity(segments[:surveyed]), unknown); t.recovered.Damage != nil {
+		t.recovered.Torn = 0 // nothing is cut
+		return nil
 	}
 	if err := t.repair(segments[surveyed:], verdict, known.poisoned); err != nil {
 		return err
 	}
-	if err := t.begin(slot, newest, keptPlace(b, slot, doubted || verdict.Torn > 0)); err != nil {
+	if err := t.begin(slot, kept(doubted || verdict.Torn > 0)); err != nil {
 		return err
 	}
 	return t.finishDrop(leftovers)
@@ -164,30 +164,104 @@ func (t *Twin) load(firsts []id.Index, durable id.Index) (segments []wal.Segment
 	return segments, min(surveyed, max(len(firsts)-2, 0)), nil
 }
 
-// scan notes every entry up to the end that is believed. All of them must verify: nothing damages the simulated disk.
-func (t *Twin) scan(segments []wal.SegmentBytes, last, end int) error {
+// scan notes every entry up to the end that is believed, and the gaps where bytes do not verify. It returns damage where the
+// beginning of a term may lie in a gap.
+func (t *Twin) scan(segments []wal.SegmentBytes, last, end int) (unknown *partitions.Damage, err error) {
 	t.first = segments[0].First
 	for i, s := range segments[:last+1] {
-		t.segments = append(t.segments, &twinSegment{first: s.First, size: int64(len(s.Bytes))})
-		stop := len(s.Bytes)
+		size := int64(len(s.Bytes))
 		if i == last {
-			stop = end
-			t.segments[i].size = int64(end)
+			size = int64(end)
 		}
-		for at := 0; at < stop; {
-			size, n := binary.Uvarint(s.Bytes[at:stop])
-			if n <= 0 || int(size) > stop-at-n {
-				return fmt.Errorf("segment %s at byte %d: %w", segmentFile(s.First), at, partitions.ErrDamaged)
+		t.segments = append(t.segments, &twinSegment{first: s.First, size: size})
+		t.lose(s.First)
+		for at, b := 0, s.Bytes[:size]; at < len(b); {
+			frame, n, length, err := t.frameAt(b, at)
+			if errors.Is(err, partitions.ErrNewer) {
+				return nil, fmt.Errorf("segment %s at byte %d: %w", segmentFile(s.First), at, err)
 			}
-			frame, err := wal.ParseFrame(s.Bytes[at+n:at+n+int(size)], t.owner)
-			if err != nil {
-				return fmt.Errorf("segment %s at byte %d: %w", segmentFile(s.First), at, err)
+			if err != nil || frame.Entry.Index <= t.last() {
+				at++ // resynchronise
+				continue
 			}
-			t.note(t.segments[i], int64(at+n), int64(size), &frame.Entry)
+			gap := frame.Entry.Index != t.last()+1
+			t.lose(frame.Entry.Index)
+			t.note(t.segments[i], int64(at+n), int64(length), &frame.Entry)
 			if k := len(t.recovered.Terms); k == 0 || t.recovered.Terms[k-1].Term != frame.Entry.Term {
 				t.recovered.Terms = append(t.recovered.Terms, partitions.TermStart{Index: frame.Entry.Index, Term: frame.Entry.Term})
+				if gap && unknown == nil {
+					unknown = &partitions.Damage{
+						Kind: partitions.DamageAmnesia, File: segmentFile(s.First), At: int64(at), Index: frame.Entry.Index,
+						Reason: "a term may begin in bytes that do not verify",
+					}
+				}
 			}
-			at += n + int(size)
+			at += n + length
+		}
+	}
+	t.lose(t.recovered.Last + 1)
+	return unknown, nil
+}
+
+// frameAt parses the entry at a position: n bytes of length, then the frame.
+func (t *Twin) frameAt(b []byte, at int) (frame wal.Frame, n, length int, err error) {
+	size, n := binary.Uvarint(b[at:])
+	if n <= 0 || size > uint64(len(b)-at-n) {
+		return frame, 0, 0, partitions.ErrDamaged
+	}
+	frame, err = wal.ParseFrame(b[at+n:at+n+int(size)], t.owner)
+	return frame, n, int(size), err
+}
+
+// lose notes gaps for all entries below an index that were not found.
+func (t *Twin) lose(below id.Index) {
+	for t.last()+1 < below {
+		t.entries = append(t.entries, twinEntry{segment: t.segments[len(t.segments)-1].first, lost: true})
+	}
+}
+
+// hardState reads what is known beside the segments. The damage it returns leaves something to read from. Kept tells in which
+// place the slot is certainly durable.
+func (t *Twin) hardState() (slot wal.Slot, kept func(mend bool) int, damage *partitions.Damage, err error) {
+	b, _ := t.device.volume.ReadFile(t.file(hardStateFile))
+	slot, err = wal.ParseSlots(b)
+	if errors.Is(err, partitions.ErrDamaged) {
+		return wal.Slot{Replica: t.owner}, nil, &partitions.Damage{
+			Kind: partitions.DamageAmnesia, File: hardStateFile, Reason: fmt.Sprintf("the hard state cannot be read: %v", err),
+		}, nil
+	}
+	return slot, func(mend bool) int { return keptPlace(b, slot, mend) }, nil, err
+}
+
+// discontinuity looks for what is missing in front of the segments surveyed, as far as names and sizes tell.
+func (t *Twin) discontinuity(front []wal.SegmentBytes) *partitions.Damage {
+	first, newest := t.recovered.First, t.recovered.Newest.Index
+	if first > newest+1 {
+		return &partitions.Damage{
+			Kind: partitions.DamageAmnesia, File: segmentFile(first), Index: newest + 1,
+			Reason: fmt.Sprintf("the log begins at entry %d, and the newest checkpoint that verifies is of %d", first, newest),
+		}
+	}
+	if n := len(t.bases); n > 0 && first != t.bases[n-1]+1 {
+		return &partitions.Damage{
+			Kind: partitions.DamageHole, File: segmentFile(first), Index: t.bases[n-1] + 1,
+			Reason: fmt.Sprintf("the log begins at entry %d, and its front was dropped through %d only", first, t.bases[n-1]),
+		}
+	}
+	for _, s := range front {
+		if len(s.Bytes) == 0 {
+			return &partitions.Damage{
+				Kind: partitions.DamageHole, File: segmentFile(s.First), Index: s.First, Reason: "a segment is empty, though others follow it",
+			}
+		}
+	}
+	return nil
+}
+
+func firstOf(found ...*partitions.Damage) *partitions.Damage {
+	for _, d := range found {
+		if d != nil {
+			return d
 		}
 	}
 	return nil
@@ -254,8 +328,8 @@ func (t *Twin) rewrite(v wal.Verdict) error {
 	return nil
 }
 
-// begin fills in what was recovered and gets ready to append.
-func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, kept int) error {
+// believe fills in what was recovered.
+func (t *Twin) believe(slot wal.Slot, newest *partitions.Checkpoint) {
 	state := slot.HardState
 	term := newest.Term
 	if n := len(t.recovered.Terms); n > 0 {
@@ -267,6 +341,11 @@ func (t *Twin) begin(slot wal.Slot, newest *partitions.Checkpoint, kept int) err
 	last := t.recovered.Last
 	state.Commit = min(last, max(state.Commit, newest.Index))
 	t.state, t.durable, t.recovered.HardState = state, last, state
+}
+
+// begin gets ready to append.
+func (t *Twin) begin(slot wal.Slot, kept int) error {
+	state, last := t.state, t.durable
 	if kept >= 0 && slot.HardState == state && slot.Durable == last {
 		t.slots = twinSlots{kept: slot, noted: slot, place: kept}
 		return t.device.syncDirectory(t.directory)

@@ -12,6 +12,9 @@ import (
 // read returns the verified frame of an entry.
 func (t *Twin) read(i int) (partitions.Entry, error) {
 	e := t.entries[i]
+	if e.lost {
+		return partitions.Entry{}, t.lost(i)
+	}
 	b, err := t.disk.world.volume.ReadFile(t.path(e.segment))
 	if err != nil {
 		return partitions.Entry{}, err
@@ -37,6 +40,9 @@ func (t *Twin) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, error
 	var entries []partitions.Entry
 	for bytes := 0; lo < hi; lo++ {
 		e, err := t.read(int(lo - t.first))
+		if err != nil && len(entries) > 0 {
+			break // what verifies is returned; the next call meets the error
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -57,8 +63,18 @@ func (t *Twin) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error
 		return nil, t.trimmed(from)
 	}
 	var batches [][]byte
-	for i, bytes := t.holding(from), 0; i < len(t.entries); i++ {
+	i := t.holding(from)
+	if gap, ok := t.gapBefore(i); ok && (i == len(t.entries) || t.entries[i].base > from) {
+		return nil, t.lost(gap)
+	}
+	for bytes := 0; i < len(t.entries); i++ {
 		e := t.entries[i]
+		if e.lost && len(batches) > 0 {
+			break
+		}
+		if e.lost {
+			return nil, t.lost(i)
+		}
 		if !e.batch {
 			continue
 		}
@@ -85,6 +101,20 @@ func (t *Twin) holding(from id.Offset) int {
 	}))
 }
 
+// gapBefore finds an entry that does not verify between one and the batch before it: it may have been a batch.
+func (t *Twin) gapBefore(i int) (int, bool) {
+	for i--; i >= 0 && !t.entries[i].batch; i-- {
+		if t.entries[i].lost {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (t *Twin) lost(i int) error {
+	return fmt.Errorf("segment %s, entry %d: %w", segmentFile(t.entries[i].segment), t.first+id.Index(i), partitions.ErrDamaged)
+}
+
 // batchFrom finds the first batch at or behind an entry: others hold no offsets.
 func (t *Twin) batchFrom(i int) int {
 	for i < len(t.entries) && !t.entries[i].batch {
@@ -99,6 +129,9 @@ func (t *Twin) FindTime(at id.Timestamp, from, until id.Offset) (base id.Offset,
 		return 0, 0, false, partitions.ErrClosed
 	}
 	for i, e := range t.entries {
+		if e.lost {
+			return 0, 0, false, t.lost(i)
+		}
 		if !e.batch || e.newest < at || e.next <= from {
 			continue
 		}

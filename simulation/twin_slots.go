@@ -45,6 +45,9 @@ func (t *Twin) writeSlot(s wal.Slot, place int) error {
 // the scratch slot, repeats it. -1 when in none, or when something is to be mended anyway.
 func keptPlace(b []byte, stands wal.Slot, mend bool) int {
 	at := func(place int) (wal.Slot, error) { return wal.ParseSlots(b[place*slotBlock : (place+1)*slotBlock]) }
+	if len(b) < wal.HardStateBytes {
+		return -1
+	}
 	if scratch, err := at(scratchPlace); mend || err != nil || scratch.Sequence != stands.Sequence {
 		return -1
 	}

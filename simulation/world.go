@@ -22,6 +22,7 @@ type World struct {
 	history   History
 	topics    []*Topic
 	deleted   map[id.Partition]bool
+	harmed    map[id.Partition]*Harm
 	producers []*Producer
 	consumers []*Consumer
 	clients   int
@@ -62,6 +63,7 @@ type Options struct {
 	DiskCrash    int           // in 10,000 storage steps: the broker dies inside
 	DiskError    int           // in 10,000 storage steps: a write or sync fails
 	TrimEvery    time.Duration // mean time between two deletions of old records; 0: none
+	Damage       int           // in 100 power losses: something durable is damaged
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
@@ -146,8 +148,6 @@ func (w *World) answered(t *Topic, err error) {
 		if !t.Deleted {
 			w.violate(violation("topic-lost", "%s (%v) was created and never deleted, and a client is told: %v", t.Name, t.ID, err))
 		}
-	case errors.Is(err, protocol.CodeDamaged):
-		w.violate(violation("false-damage", "nothing was damaged, and a client of %s is told: %v", t.Name, err))
 	case errors.Is(err, protocol.CodeInternal), errors.Is(err, protocol.CodeMalformed), errors.Is(err, protocol.CodeInvalidRequest),
 		errors.Is(err, protocol.CodeInvalidBatch):
 		w.violate(violation("refused", "a correct request to %s is answered: %v", t.Name, err))

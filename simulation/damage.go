@@ -1,0 +1,185 @@
+package simulation
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+	"troupe/wal"
+)
+
+// drawDamage draws how often a run damages what was durable: most never do.
+func (c *Cluster) drawDamage() int {
+	if chance(c.damage, 40) {
+		return 15
+	}
+	return 0
+}
+
+// victim is a file of a partition's.
+type victim struct {
+	partition id.Partition
+	directory string
+	owner     id.Replica
+	name      string // in its directory
+}
+
+func (v victim) segment() bool { return v.name[0] >= '0' && v.name[0] <= '9' }
+
+// injure damages one durable file of some topic's, while the power is off. The catalog and the register are spared: without
+// them nothing of a single broker can be served.
+func (c *Cluster) injure() {
+	w := c.world
+	if !w.trouble || !chance(c.damage, w.options.Damage) {
+		return
+	}
+	segments := chance(c.damage, 60)
+	var victims []victim
+	for _, v := range w.victims() {
+		if v.segment() == segments {
+			victims = append(victims, v)
+		}
+	}
+	if len(victims) == 0 {
+		return
+	}
+	v := victims[c.damage.IntN(len(victims))]
+	before := w.volume.bytesIn(v.directory)
+	what, low, high := w.volume.Damage(v.directory+"/"+v.name, c.damage)
+	w.faults.count(what)
+	h := w.harmed[v.partition]
+	if h == nil {
+		h = &Harm{}
+		w.harmed[v.partition] = h
+	}
+	h.beside = h.beside || !segments
+	w.trace.event("damage", what.String(), "%s/%s: bytes %d to below %d", v.directory, v.name, low, high)
+	if segments {
+		if from, lossy := unproven(before, v, low, high); lossy {
+			if !h.lossy || from < h.from {
+				h.lossy, h.from = true, from
+			}
+			w.trace.event("damage", "unproven", "%v from offset %d on: nothing else tells that it was durable", v.partition, from)
+		}
+	}
+}
+
+// victims lists the durable files of all living topics.
+func (w *World) victims() []victim {
+	var all []victim
+	for _, path := range sortedKeys(w.volume.durable) {
+		directory := directoryOf(path)
+		name := strings.TrimPrefix(path[len(directory):], "/")
+		if strings.HasSuffix(name, unfinished) || len(w.volume.durable[path].synced) == 0 {
+			continue
+		}
+		for _, t := range w.topics {
+			for n := range t.Partitions {
+				owner, ours := strings.CutPrefix(directory, fmt.Sprintf("replicas/%v-p%d-r", t.ID, n))
+				if r, err := strconv.ParseUint(owner, 10, 64); ours && err == nil && !t.Deleted {
+					all = append(all, victim{id.Partition{Topic: t.ID, Number: n}, directory, id.Replica(r), name})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// Damage changes what a file durably holds: a bit of it, a page, or its length. It returns which bytes are not what they
+// were. It may be called only while nothing is dirty.
+func (v *Volume) Damage(name string, random *rand.Rand) (what Fault, low, high int) {
+	f := v.files[name]
+	low = random.IntN(len(f.synced))
+	if chance(random, 40) { // the end matters most
+		low = len(f.synced) - 1 - random.IntN(min(len(f.synced), pageSize))
+	}
+	high = low + 1
+	switch what = FaultBitFlip + Fault(random.IntN(3)); what {
+	case FaultBitFlip:
+		f.synced[low] ^= 1 << random.IntN(8)
+	case FaultZeroPage:
+		low -= low % pageSize
+		high = min(low+pageSize, len(f.synced))
+		clear(f.synced[low:high])
+	case FaultCutFile:
+		high = len(f.synced)
+		f.synced = f.synced[:low]
+	}
+	f.data = append([]byte(nil), f.synced...)
+	return what, low, high
+}
+
+// bytesIn copies a directory's files.
+func (v *Volume) bytesIn(directory string) map[string][]byte {
+	files := map[string][]byte{}
+	for _, name := range v.List(directory) {
+		files[name] = append([]byte(nil), v.files[directory+"/"+name].data...)
+	}
+	return files
+}
+
+// unproven tells whether what was hit in a segment is durable by its own word alone: no other frame, slot or checkpoint says
+// so. Then nobody can tell it from a tear, and everything from an offset on may go.
+func unproven(before map[string][]byte, v victim, low, high int) (from id.Offset, lossy bool) {
+	proven := id.Index(0)
+	if slot, err := wal.ParseSlots(before[hardStateFile]); err == nil {
+		proven = slot.Durable
+	}
+	type held struct {
+		index id.Index
+		base  id.Offset
+	}
+	var hit id.Index
+	var batches []held
+	for _, name := range sortedKeys(before) {
+		if c, err := wal.ParseCheckpoint(before[name], v.owner); err == nil {
+			proven = max(proven, c.Index)
+		}
+		if !(victim{name: name}).segment() {
+			continue
+		}
+		eachFrame(before[name], v.owner, func(at, end int, f wal.Frame) {
+			if name == v.name && at < high && end > low {
+				if hit == 0 {
+					hit = f.Entry.Index
+				}
+			} else {
+				proven = max(proven, f.Synced)
+			}
+			if h, err := batch.ParseHeader(f.Entry.Payload); f.Entry.Type == partitions.EntryBatch && err == nil {
+				batches = append(batches, held{f.Entry.Index, h.BaseOffset})
+			}
+		})
+	}
+	if hit == 0 || hit <= proven {
+		return 0, false
+	}
+	for _, b := range batches {
+		if b.index >= hit {
+			return b.base, true
+		}
+	}
+	return 0, false
+}
+
+// eachFrame walks a segment up to the first frame that does not verify.
+func eachFrame(b []byte, owner id.Replica, visit func(at, end int, f wal.Frame)) {
+	for at := 0; at < len(b); {
+		size, n := binary.Uvarint(b[at:])
+		if n <= 0 || size > uint64(len(b)-at-n) {
+			return
+		}
+		end := at + n + int(size)
+		f, err := wal.ParseFrame(b[at+n:end], owner)
+		if err != nil {
+			return
+		}
+		visit(at, end, f)
+		at = end
+	}
+}
