@@ -49,7 +49,8 @@ func (c *curator) sweep() {
 // erase notes that a doomed replica's bytes are gone, or tries again later.
 func (c *curator) erase(replica id.Replica, err error) {
 	if err != nil {
-		c.log.Error("the bytes of a deleted replica could not be removed", "replica", uint64(replica), "error", err)
+		c.log.Error("the bytes of a deleted replica could not be removed", "replica", uint64(replica), "error", err,
+			"next", "it is tried again by itself; look at the disk if that goes on")
 		delete(c.erasing, replica)
 		c.later(c.limits.RestartDelayMost, c.self, retry{})
 		return

@@ -33,6 +33,7 @@ func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
 		o.complete(r.Topic, err)
 		return
 	}
+	c.log.Info("topic created", "topic", string(r.Topic.Name), "id", r.Topic.ID.String(), "partitions", len(r.Topic.Partitions))
 	c.reconcile()
 	c.creating[r.Topic.ID] = append(c.creating[r.Topic.ID], creation{topic: r.Topic, order: o})
 	c.complete(r.Topic.ID)
@@ -56,6 +57,9 @@ func (o *alterOrder) begin(c *curator) { c.propose(o.command, o) }
 
 // conclude has told the topic's partitions here, before it answers.
 func (o *alterOrder) conclude(c *curator, r catalog.Result, err error) {
+	if err == nil {
+		c.log.Info("topic altered", "topic", string(r.Topic.Name), "id", r.Topic.ID.String(), "settings", r.Topic.Settings)
+	}
 	c.reconcile()
 	o.complete(r.Topic, err)
 }
@@ -76,7 +80,10 @@ type deleteOrder struct {
 
 func (o *deleteOrder) begin(c *curator) { c.propose(o.command, o) }
 
-func (o *deleteOrder) conclude(c *curator, _ catalog.Result, err error) {
+func (o *deleteOrder) conclude(c *curator, r catalog.Result, err error) {
+	if err == nil {
+		c.log.Info("topic deleted", "topic", string(r.Topic.Name), "id", r.Topic.ID.String())
+	}
 	c.reconcile()
 	o.refuse(err)
 }

@@ -145,12 +145,30 @@ func (p *partition) settle() {
 	p.send(p.catalog, settled{address: p.address, serving: p.phase == phaseServing})
 }
 
-// complain shows operators why the partition does not serve, and logs it when it is news.
+// complain shows operators why the partition does not serve, and logs it when it is news; "" tells that it does again.
 func (p *partition) complain(sentence string) {
-	if sentence != "" && sentence != p.readProblem() {
-		p.log.Error("partition does not serve", "partition", p.name, "replica", uint64(p.replica), "problem", sentence)
+	switch was := p.readProblem(); {
+	case sentence == was:
+	case sentence == "":
+		p.log.Info("partition serves again", "partition", p.name, "replica", uint64(p.replica), "was", was)
+	default:
+		p.log.Error("partition does not serve as it should", "partition", p.name, "replica", uint64(p.replica), "problem", sentence,
+			"next", p.advice())
 	}
 	p.setProblem(sentence)
+}
+
+// advice is what an operator can do about a partition that fails.
+func (p *partition) advice() string {
+	switch {
+	case errors.Is(p.failure, partitions.ErrNewer):
+		return "run the newer program that wrote it; nothing was changed"
+	case p.phase == phaseQuarantined || p.phase == phaseServing:
+		return "nothing is deleted; keep the files, and look at the disk"
+	case final(p.failure):
+		return "its log is closed and whole as far as it was written; report this, with the log around it"
+	}
+	return "it is opened again by itself; look at the disk if that goes on"
 }
 
 // fail ends this life. Everyone who waits is answered; then the log closes, and what happens next depends on the failure.

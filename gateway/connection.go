@@ -54,7 +54,7 @@ func (c *connection) run() {
 		c.write()
 	}()
 	if err := c.read(); err != nil {
-		c.server.log.Debug("a client's connection ends", "client", c.conn.RemoteAddr(), "error", err)
+		c.server.log.Debug("a client's connection ends", "client", c.conn.RemoteAddr().String(), "error", err)
 	}
 	c.session.Close()
 	c.change(func() { c.ended = true })
@@ -267,7 +267,7 @@ func (c *connection) send(replies []Reply) (n int) {
 	}
 	c.change(func() { c.writing = false })
 	if err != nil {
-		c.server.log.Debug("a client does not take its answers", "client", c.conn.RemoteAddr(), "error", err)
+		c.server.log.Debug("a client does not take its answers", "client", c.conn.RemoteAddr().String(), "error", err)
 		c.change(func() { c.broken = true })
 		_ = c.conn.SetReadDeadline(time.Now()) // wakes the reader: it has nobody to read for
 	}

@@ -29,6 +29,8 @@ type Server struct {
 	connections map[*connection]struct{}
 	addresses   map[string]int // connections of each; no zeros
 	turned      int            // clients being turned away
+	unlogged    int            // clients turned away since lamented
+	lamented    time.Time      // when the log last told of them
 	hurried     time.Time      // when hurryWriters last did
 	ended       sync.WaitGroup // one for each of connections, and of turned
 }
@@ -82,7 +84,8 @@ func (s *Server) Serve(l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
-			s.log.Warn("a client's connection was not accepted; waiting before the next", "error", err, "wait", acceptPause)
+			s.log.Warn("a client's connection was not accepted; waiting before the next", "error", err, "wait", acceptPause.String(),
+				"next", "if files run out, raise the limit of open files (ulimit -n)")
 			time.Sleep(acceptPause)
 		}
 	}
@@ -115,10 +118,26 @@ func (s *Server) Take(conn net.Conn) {
 // mostTurned is how many clients are turned away with an explanation at the same time; further ones are just closed.
 const mostTurned = 256
 
+// lamentEvery is the least time between two lines of the log about clients that were turned away: whoever opens
+// connections in a loop must not fill the disk with them.
+const lamentEvery = time.Second
+
+// lament logs that a client was turned away, and how many since the last line. The lock is held.
+func (s *Server) lament(conn net.Conn, limit string, most int) {
+	s.unlogged++
+	now := time.Now()
+	if now.Before(s.lamented.Add(lamentEvery)) {
+		return
+	}
+	s.log.Warn("clients were turned away: too many connections", "client", conn.RemoteAddr().String(), "limit", limit, "most", most,
+		"clients", s.unlogged, "next", "raise the setting gateway."+limit+", or close connections that are idle")
+	s.lamented, s.unlogged = now, 0
+}
+
 // turnAway tells a client which limit was reached, and to come back later. The lock is held.
 func (s *Server) turnAway(conn net.Conn, limit string, most int) {
 	s.meter.TurnedAway()
-	s.log.Warn("a client was turned away: too many connections", "client", conn.RemoteAddr(), "limit", limit, "most", most)
+	s.lament(conn, limit, most)
 	if s.turned >= mostTurned {
 		conn.Close()
 		return
