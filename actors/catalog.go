@@ -242,7 +242,8 @@ func (c *curator) crash(err error) {
 	c.broken = err
 	sentence := err.Error()
 	c.board.problem.Store(&sentence)
-	c.log.Error("the catalog's actor stopped for good", "reason", err)
+	c.log.Error("the catalog's actor stopped for good", "reason", err,
+		"next", "topics cannot be created, altered or deleted until the broker is restarted; report this, with the log around it")
 	c.fail(err)
 	c.refuseAll()
 }

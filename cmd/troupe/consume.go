@@ -28,7 +28,8 @@ func consumeCommand(s *session) *cobra.Command {
 		Example: `  troupe consume hello --until end
   troupe consume hello --from -1h --format json
   troupe consume hello --partition 0 --from 42 -n 10 --format '%p/%o %t %k: %v\n'`,
-		Args: oneTopic,
+		Args:              oneTopic,
+		ValidArgsFunction: s.topicNames,
 		RunE: func(c *cobra.Command, arguments []string) error {
 			return s.consume(c.Context(), arguments[0], flags)
 		},

@@ -145,7 +145,7 @@ func TestServeOrderlyEnd(t *testing.T) {
 	broker, stop := serving(t, "--drain-time", "30s")
 	must(t, "", "topic", "create", "pets", "--broker", broker.Gateway)
 	after := strings.Join(stop(), "\n")
-	for _, want := range []string{`"msg":"draining`, `"at_most":"1m0s"`, `"msg":"stopped"`} {
+	for _, want := range []string{`"msg":"topic created","topic":"pets"`, `"msg":"draining`, `"at_most":"1m0s"`, `"msg":"stopped"`} {
 		if !strings.Contains(after, want) {
 			t.Errorf("%s is not in its last words:\n%s", want, after)
 		}

@@ -35,6 +35,7 @@ stay in order. A summary goes to standard error; the exit code is 0 only if ever
   troupe produce hello --key-delimiter : pairs.txt
   troupe produce access-log --key-regex '^\S+' --compression zstd access.log
   echo "if nobody was faster" | troupe produce hello --partition 0 --expect-end 7`,
+		ValidArgsFunction: s.topicNames,
 		Args: func(c *cobra.Command, arguments []string) error {
 			return oneTopic(c, arguments[:min(1, len(arguments))])
 		},

@@ -159,10 +159,11 @@ func (s *session) listTopics(topics []protocol.MetadataTopic) error {
 
 func topicDescribeCommand(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use:     "describe TOPIC",
-		Short:   "Show a topic's settings and partitions",
-		Example: "  troupe topic describe hello",
-		Args:    oneTopic,
+		Use:               "describe TOPIC",
+		Short:             "Show a topic's settings and partitions",
+		Example:           "  troupe topic describe hello",
+		Args:              oneTopic,
+		ValidArgsFunction: s.topicNames,
 		RunE: func(c *cobra.Command, arguments []string) error {
 			return s.with(c.Context(), func(broker *client.Client) error {
 				topic, err := broker.DescribeTopic(c.Context(), arguments[0])
@@ -261,11 +262,12 @@ func jsonTopicOf(topic *protocol.DescribeTopicResponse) jsonTopic {
 func topicDeleteCommand(s *session) *cobra.Command {
 	var ifExists, rehearse bool
 	command := &cobra.Command{
-		Use:     "delete TOPIC",
-		Aliases: []string{"rm"},
-		Short:   "Delete a topic and everything in it",
-		Example: "  troupe topic delete hello --dry-run   # tells what would go",
-		Args:    oneTopic,
+		Use:               "delete TOPIC",
+		Aliases:           []string{"rm"},
+		Short:             "Delete a topic and everything in it",
+		Example:           "  troupe topic delete hello --dry-run   # tells what would go",
+		Args:              oneTopic,
+		ValidArgsFunction: s.topicNames,
 		RunE: func(c *cobra.Command, arguments []string) error {
 			return s.with(c.Context(), func(broker *client.Client) error {
 				return s.deleteTopic(c.Context(), broker, arguments[0], ifExists, rehearse)

@@ -19,7 +19,8 @@ func topicAlterCommand(s *session) *cobra.Command {
 		Long:  "Changes settings of a topic, at once and without a restart. What is not named stays as it is.\n\nSettings:\n" + settingsHelp(),
 		Example: `  troupe topic alter hello --set max.message.bytes=4MiB
   troupe topic alter hello --unset max.message.bytes --dry-run   # tells what would change`,
-		Args: oneTopic,
+		Args:              oneTopic,
+		ValidArgsFunction: s.topicNames,
 		RunE: func(c *cobra.Command, arguments []string) error {
 			chosen, err := parseSettings(settings)
 			if err != nil {

@@ -31,7 +31,8 @@ func topicTrimCommand(s *session) *cobra.Command {
 		Example: `  troupe topic trim events --before -7d --dry-run     # tells what would go
   troupe topic trim events --before 2015-05-18
   troupe topic trim events --before 1000 --partition 3`,
-		Args: oneTopic,
+		Args:              oneTopic,
+		ValidArgsFunction: s.topicNames,
 		RunE: func(c *cobra.Command, arguments []string) error {
 			if t.before == "" {
 				return usagef("--before is missing; it can be an offset such as 42, a time such as 2015-05-17, a time ago such as -7d, or end")
