@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -87,5 +88,29 @@ func TestMeter(t *testing.T) {
 	}
 	if b.longest > time.Since(began) {
 		t.Errorf("a request took %v of a test that began %v ago", b.longest, time.Since(began))
+	}
+}
+
+// TestMeterOfTheCut ends a connection with requests under way: each that was received is answered, as far as anyone can.
+func TestMeterOfTheCut(t *testing.T) {
+	b := &book{answers: map[protocol.API]int{}, settled: make(chan struct{}, 8)}
+	server, dial := serve(t, newFakeBroker(t, topic("orders", 1)), Limits{})
+	server.Tell(b)
+	l := dial().hello()
+	for range 3 {
+		l.send(fetchOf("orders", 60_000, 0))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = server.Close(ctx)
+	<-b.settled
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	answered := 0
+	for _, n := range b.answers {
+		answered += n
+	}
+	if b.received < 3 || answered != b.received {
+		t.Errorf("%d received, %d answered", b.received, answered)
 	}
 }

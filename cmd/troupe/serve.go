@@ -16,9 +16,11 @@ import (
 
 	"troupe/actors"
 	"troupe/cmd/troupe/config"
+	"troupe/cmd/troupe/metrics"
 	"troupe/gateway"
 	"troupe/gateway/client"
 	"troupe/membership"
+	"troupe/partitions"
 	"troupe/partitions/id"
 	"troupe/wal"
 )
@@ -80,7 +82,10 @@ func (s *session) serve(ctx context.Context, c config.Config) error {
 	}
 	lookout.watch(node)
 	began := time.Now()
-	if err := node.Run(ctx); err != nil {
+	opened := tellOpening(node, log, openingInterval)
+	err = node.Run(ctx)
+	opened()
+	if err != nil {
 		stopped := errors.Join(stop(c.Serve, nil, node), directory.Close())
 		if ctx.Err() != nil {
 			log.Info("stopped before it was ready")
@@ -112,6 +117,34 @@ func (s *session) serve(ctx context.Context, c config.Config) error {
 	err = errors.Join(err, stop(c.Serve, server, node), directory.Close())
 	log.Info("stopped")
 	return err
+}
+
+// openingInterval is the time between two lines of the log while a broker opens its data: much of it may need repair.
+const openingInterval = 5 * time.Second
+
+// tellOpening logs how far a node is in opening its partitions, again and again until the function returned is called.
+func tellOpening(node *actors.Node, log *slog.Logger, every time.Duration) (end func()) {
+	done := make(chan struct{})
+	go func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			seen := metrics.Observe(node)
+			opening := seen.Silent
+			for _, p := range seen.Partitions {
+				if p.Role == partitions.RoleOpening {
+					opening++
+				}
+			}
+			log.Info("still opening the data", "partitions", len(seen.Partitions)+seen.Silent, "not_open_yet", opening)
+		}
+	}()
+	return func() { close(done) }
 }
 
 // stop ends what runs, in order: clients get their answers, then partitions save checkpoints and close their logs. Each may

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"io"
+	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"troupe/actors"
+	"troupe/wal"
 )
 
 // TestServeRefusals meets what a broker cannot be started with; each refusal names what to do.
@@ -43,5 +51,27 @@ func TestServeDrains(t *testing.T) {
 	p = brokerAt(t, directory, p.gateway)
 	if got := must(t, "", "consume", "pets", "--until", "end", "--broker", p.gateway); got != "cat\ndog\n" {
 		t.Errorf("after the restart: %q", got)
+	}
+}
+
+// TestTellOpening has a broker that does not get ready say so.
+func TestTellOpening(t *testing.T) {
+	directory, err := wal.OpenDirectory(t.TempDir(), wal.Options{Random: rand.New(rand.NewPCG(1, 2))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer directory.Close()
+	node, err := actors.NewNode(actors.Options{Cluster: 1, Node: 1,
+		Seams: actors.Seams{Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(1)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := io.Pipe()
+	end := tellOpening(node, slog.New(slog.NewJSONHandler(to, nil)), time.Millisecond)
+	line, err := bufio.NewReader(from).ReadString('\n')
+	from.Close() // further lines are nobody's
+	end()
+	if err != nil || !strings.Contains(line, `"still opening the data","partitions":0,"not_open_yet":0`) {
+		t.Errorf("%q, %v", line, err)
 	}
 }

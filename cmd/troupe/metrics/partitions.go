@@ -12,7 +12,7 @@ import (
 	"troupe/partitions/id"
 )
 
-// patience is how long a scrape waits for partitions to answer. One that does not is counted as silent.
+// patience is how long Observe waits for partitions to answer. One that does not is counted as silent.
 const patience = 2 * time.Second
 
 // partitionsCollector asks a broker's partitions how they are, at every scrape.
@@ -64,7 +64,7 @@ func (c *partitionsCollector) Collect(to chan<- prometheus.Metric) {
 	send := func(d *prometheus.Desc, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	seen := observe(node)
+	seen := Observe(node)
 	byRole := make(map[partitions.Role]int, len(roles))
 	var parked, uncommitted, producers, segments int
 	var bytes int64
@@ -113,8 +113,8 @@ func (c *partitionsCollector) each(all []partitions.Status, state *catalog.State
 
 func offset(o id.Offset) float64 { return float64(o) }
 
-// observe waits for every partition's answer, for as long as patience lasts.
-func observe(node *actors.Node) actors.Observation {
+// Observe waits for every partition's answer, for 2 s at most.
+func Observe(node *actors.Node) actors.Observation {
 	seen := make(chan actors.Observation, 1)
 	giveUp := node.Observe(func(o actors.Observation) { seen <- o })
 	timer := time.AfterFunc(patience, giveUp)
