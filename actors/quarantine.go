@@ -56,10 +56,10 @@ func (q *quarantine) mark(also error) error {
 
 func (q *quarantine) fetch(f partitions.Fetch) (partitions.FetchAnswer, *partitions.Read) {
 	a := partitions.FetchAnswer{
-		Request: f.Request, Err: q.mark(nil), LogStart: q.logStart, HighWatermark: q.end, Term: q.term,
+		Request: f.Request, Err: q.mark(nil), Verified: true, LogStart: q.logStart, HighWatermark: q.end, Term: q.term,
 	}
 	if f.Offset < q.logStart || f.Offset > q.end {
-		a.Err = q.mark(q.outside(f.Offset))
+		a.Err, a.Verified = q.mark(q.outside(f.Offset)), false
 		return a, nil
 	}
 	if q.log == nil || f.Offset == q.end {
@@ -74,7 +74,8 @@ func (q *quarantine) outside(offset id.Offset) error {
 
 func (q *quarantine) offsets(l partitions.ListOffsets) (partitions.OffsetAnswer, *partitions.Search) {
 	a := partitions.OffsetAnswer{
-		Request: l.Request, Err: q.mark(nil), Offset: q.end, Time: -1, LogStart: q.logStart, HighWatermark: q.end, Term: q.term,
+		Request: l.Request, Err: q.mark(nil), Verified: true, Offset: q.end, Time: -1,
+		LogStart: q.logStart, HighWatermark: q.end, Term: q.term,
 	}
 	switch {
 	case l.At == partitions.OffsetEarliest:

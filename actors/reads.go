@@ -23,6 +23,7 @@ func (s *stage) readBatches(log partitions.Log, r partitions.Read) (a partitions
 	batches, err := log.ReadBatches(r.From, r.Until, r.MaxBytes)
 	s.meter.Read(s.elapsed() - began)
 	a.Batches, a.Err = batches, both(a.Err, err)
+	a.Verified = a.Verified && err == nil
 	return a
 }
 
@@ -40,6 +41,7 @@ func (s *stage) findTime(log partitions.Log, q partitions.Search) (a partitions.
 		a.Offset, a.Time = at, stamp
 	}
 	a.Err = both(a.Err, err)
+	a.Verified = a.Verified && err == nil
 	return a
 }
 

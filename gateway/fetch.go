@@ -304,13 +304,17 @@ func (f *fetching) afford(a partitions.FetchAnswer) bool {
 func (p *fetchPart) take(s *Session, a partitions.FetchAnswer) (brought int) {
 	err := a.Err
 	var last batch.Header
-	if n := len(a.Batches); err == nil && n > 0 {
-		if last, err = batch.ParseHeader(a.Batches[n-1]); err != nil {
-			err = fmt.Errorf("%w: %w", partitions.ErrDamaged, err)
+	if n := len(a.Batches); (err == nil || a.Verified) && n > 0 {
+		var broken error
+		if last, broken = batch.ParseHeader(a.Batches[n-1]); broken != nil {
+			err, a.Verified = fmt.Errorf("%w: %w", partitions.ErrDamaged, broken), false
 		}
 	}
 	p.dry = err != nil || len(a.Batches) == 0
-	if err != nil {
+	if a.Verified && p.bytes == 0 {
+		p.answer.Err = s.readRefusal(subjectPartition(p.answer.Topic, p.answer.Partition), err)
+		p.dry = len(a.Batches) == 0
+	} else if err != nil {
 		if p.bytes == 0 {
 			p.answer.Err = s.readRefusal(subjectPartition(p.answer.Topic, p.answer.Partition), err)
 		}

@@ -34,7 +34,7 @@ func (s *Session) listOffsets(c call, r *protocol.ListOffsetsRequest) {
 		question := partitions.ListOffsets{At: offsetsAt[asked.At], Time: asked.Time}
 		s.broker.ListOffsets(id.Partition{Topic: topic.ID, Number: asked.Partition}, question, func(a partitions.OffsetAnswer) {
 			listed.Err = s.readRefusal(subjectPartition(asked.Topic, asked.Partition), a.Err)
-			if a.Err == nil {
+			if a.Err == nil || a.Verified {
 				listed.Offset, listed.Time = a.Offset, a.Time
 				listed.LogStart, listed.HighWatermark, listed.Term = a.LogStart, a.HighWatermark, a.Term
 			}

@@ -53,10 +53,14 @@ type Fetch struct {
 	Until id.Timestamp
 }
 
-// FetchAnswer returns batches, or an error. Both are absent when the wait ended with nothing.
+// FetchAnswer returns batches, or an error. Both are absent when the wait ended with nothing; both are there only where
+// Verified says so.
 type FetchAnswer struct {
 	Request Request
 	Err     error
+	// Verified tells that Err is only the mark of a quarantined replica (ErrDamaged): everything else in the answer
+	// verifies and was committed, and may be read without relying on the replica for what comes after.
+	Verified bool
 	// Batches are whole RecordBatch v2, in order; the first may begin below the offset asked for. They are immutable.
 	Batches       [][]byte
 	LogStart      id.Offset
@@ -85,6 +89,7 @@ const (
 type OffsetAnswer struct {
 	Request       Request
 	Err           error
+	Verified      bool // as in FetchAnswer
 	Offset        id.Offset
 	Time          id.Timestamp // of the batch found by time; -1 otherwise
 	LogStart      id.Offset

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"troupe/gateway/client"
+	"troupe/gateway/protocol"
 	"troupe/partitions/id"
 )
 
@@ -17,6 +19,7 @@ type pass struct {
 	// endless passes have no partition that stops of itself.
 	endless bool
 	records int64 // read so far
+	damaged error // of partitions that were given up: what came before the damage was read
 }
 
 // newPass returns a pass that hands every record to each, which may keep it.
@@ -75,14 +78,24 @@ func (p *pass) begin(ctx context.Context, broker *client.Client, topic string, f
 	return nil
 }
 
-// run reads until the bound is reached. An interrupt is how endless reading usually ends, and no error.
+// run reads until the bound is reached. An interrupt is how endless reading usually ends, and no error. A quarantined
+// partition is read as far as it verifies; the others go on, and the error comes at the end.
 func (p *pass) run(ctx context.Context, broker *client.Client) error {
 	for p.endless || len(p.until) > 0 {
 		fetches := broker.Poll(ctx)
 		for i := range fetches.Partitions {
-			if done := p.take(&fetches.Partitions[i]); done {
+			f := &fetches.Partitions[i]
+			if done := p.take(f); done {
 				return nil
 			}
+			if p.endless || !errors.Is(f.Err, protocol.CodeDamaged) {
+				continue
+			}
+			if _, wanted := p.until[f.Partition]; wanted && len(f.Records) == 0 {
+				p.damaged = errors.Join(p.damaged, f.Err)
+				delete(p.until, f.Partition)
+			}
+			f.Err = nil // more of it may verify
 		}
 		if err := p.rest(); err != nil {
 			return err
@@ -94,7 +107,7 @@ func (p *pass) run(ctx context.Context, broker *client.Client) error {
 			return err
 		}
 	}
-	return nil
+	return p.damaged
 }
 
 // take hands out the records of one partition and tells whether these were enough.

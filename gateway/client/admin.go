@@ -64,7 +64,8 @@ func (c *Client) DescribeCluster(ctx context.Context) (*protocol.DescribeCluster
 }
 
 // ListOffsets tells where a position lies in some partitions of a topic; none named: in all. The answers come in the order
-// asked, by number for all. FromOffset tells the bounds alone: its Offset is the log start.
+// asked, by number for all. FromOffset tells the bounds alone: its Offset is the log start. A quarantined partition answers
+// with what verifies of it, and DAMAGED in Err beside it.
 func (c *Client) ListOffsets(ctx context.Context, topic string, at Position, partitions ...int32) ([]protocol.ListedOffset, error) {
 	t, err := c.topics.learn(ctx, topic)
 	if err != nil {
@@ -113,7 +114,7 @@ func (c *Client) listOffsets(ctx context.Context, t *topic, at Position, numbers
 		for k, p := range answer.Partitions {
 			i := missing[k]
 			switch {
-			case p.Err == nil:
+			case p.Err == nil || p.Offset != protocol.NoOffset:
 				listed[i] = p
 			case p.Err.Retriable:
 				refused, still = p.Err, append(still, i)

@@ -65,7 +65,7 @@ type decoder struct {
 // decode makes records of an answer's batches, from offset next on.
 func (d *decoder) decode(p *protocol.FetchedPartition, next id.Offset) harvest {
 	h := harvest{next: next}
-	if p.Err != nil {
+	if p.Err != nil && len(p.Batches) == 0 {
 		h.err = p.Err
 		return h
 	}
@@ -87,6 +87,9 @@ func (d *decoder) decode(p *protocol.FetchedPartition, next id.Offset) harvest {
 	}
 	if h.err == nil && p.NextOffset > h.next {
 		h.next = p.NextOffset
+	}
+	if h.err == nil && p.Err != nil {
+		h.err = p.Err // DAMAGED: what came with it verifies
 	}
 	h.records = make([]Record, 0, len(scratch))
 	for i := range scratch {
@@ -115,7 +118,7 @@ func (r *reading) take(p *protocol.FetchedPartition, h harvest, now time.Time) (
 		return false, true
 	}
 	r.term = max(r.term, p.Term)
-	if p.Err == nil {
+	if p.HighWatermark != protocol.NoOffset {
 		r.ready.LogStart, r.ready.HighWatermark = p.LogStart, p.HighWatermark
 	}
 	if len(r.ready.Records) == 0 {
@@ -125,6 +128,9 @@ func (r *reading) take(p *protocol.FetchedPartition, h harvest, now time.Time) (
 	}
 	r.bytes += h.bytes
 	r.next = h.next
+	if len(h.records) > 0 {
+		r.failed = 0
+	}
 	if h.err == nil {
 		r.failed = 0
 		return len(h.records) > 0, false

@@ -47,7 +47,8 @@ type FetchResponse struct {
 	Partitions []FetchedPartition
 }
 
-// FetchedPartition is what one partition had.
+// FetchedPartition is what one partition had. Beside DAMAGED there may be batches or records: a quarantined partition returns
+// what verifies, marked.
 type FetchedPartition struct {
 	Topic         string
 	TopicID       id.TopicID

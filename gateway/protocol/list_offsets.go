@@ -37,7 +37,7 @@ type ListOffsetsResponse struct {
 }
 
 // ListedOffset is one partition's answer. If no batch is as young as the time asked for, Offset is the high watermark and
-// Time is NoTimestamp.
+// Time is NoTimestamp. Beside DAMAGED there may be an offset: a quarantined partition tells what verifies, marked.
 type ListedOffset struct {
 	Topic         string
 	TopicID       id.TopicID
