@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// progress counts work and shows it while it lasts: rewriting one line on a terminal, nothing elsewhere.
+// progress counts work and shows it while it lasts: rewriting one line on a terminal, in a line now and then elsewhere.
 type progress struct {
 	out   io.Writer
 	began time.Time
@@ -21,8 +21,11 @@ type progress struct {
 	shown   time.Time
 }
 
-// progressInterval is the time between two updates of the line.
-const progressInterval = 200 * time.Millisecond
+// The time between two updates of the line on a terminal, and between two lines elsewhere.
+const (
+	progressInterval = 200 * time.Millisecond
+	plainInterval    = 10 * time.Second
+)
 
 func newProgress(out io.Writer) *progress {
 	now := time.Now()
@@ -35,9 +38,14 @@ func (p *progress) add(records, bytes int64) {
 	defer p.mu.Unlock()
 	p.records += records
 	p.bytes += bytes
-	if now := time.Now(); p.live && now.Sub(p.shown) >= progressInterval {
+	now := time.Now()
+	switch since := now.Sub(p.shown); {
+	case p.live && since >= progressInterval:
 		p.shown = now
 		fmt.Fprintf(p.out, "\r\x1b[K%s", p.sentence(now.Sub(p.began)))
+	case !p.live && since >= plainInterval:
+		p.shown = now
+		fmt.Fprintln(p.out, p.sentence(now.Sub(p.began)))
 	}
 }
 
