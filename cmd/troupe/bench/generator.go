@@ -79,6 +79,9 @@ func (g *generator) run(ctx context.Context, s Schedule, began time.Time) (sent 
 		if s.Ended(sent, elapsed) {
 			break
 		}
+		if err = ctx.Err(); err != nil {
+			break // a client whose buffer never fills would not say so
+		}
 		due := s.Due(elapsed)
 		if due <= sent {
 			err = sleep(ctx, s.At(sent)-elapsed)
