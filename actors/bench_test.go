@@ -112,6 +112,10 @@ func (d *nullDisk) Open(_ id.Partition, r id.Replica) (partitions.Log, error) {
 	return l.(nullLog), nil
 }
 
+func (d *nullDisk) Space() (partitions.Space, error) {
+	return partitions.Space{Free: 1 << 40, Total: 1 << 40}, nil
+}
+
 func (d *nullDisk) Remove(id.Partition, id.Replica) error { return nil }
 
 type nullLog struct {

@@ -18,6 +18,8 @@ type memoryDisk struct {
 	mu       sync.Mutex
 	replicas map[id.Replica]*memory
 	removed  []id.Replica
+	space    partitions.Space
+	spaceErr error
 	// What the tests set: each is called, if set, before the real thing.
 	onCreate, onOpen, onRemove func(id.Replica) error
 }
@@ -42,7 +44,9 @@ type memory struct {
 	abused                            bool // somebody wrote to it after a failure
 }
 
-func newMemoryDisk() *memoryDisk { return &memoryDisk{replicas: map[id.Replica]*memory{}} }
+func newMemoryDisk() *memoryDisk {
+	return &memoryDisk{replicas: map[id.Replica]*memory{}, space: partitions.Space{Directory: "/memory", Free: 900 << 20, Total: 1000 << 20}}
+}
 
 func call(f func(id.Replica) error, r id.Replica) error {
 	if f == nil {
@@ -84,6 +88,12 @@ func (d *memoryDisk) Open(p id.Partition, r id.Replica) (partitions.Log, error) 
 	}
 	m.crash() // a new handle believes only what was synced
 	return &memoryLog{memory: m, found: m.recovered()}, nil
+}
+
+func (d *memoryDisk) Space() (partitions.Space, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.space, d.spaceErr
 }
 
 func (d *memoryDisk) Remove(_ id.Partition, r id.Replica) error {

@@ -17,6 +17,8 @@ type Limits struct {
 	RestartDelayMost time.Duration // default 10 s
 	// OpeningTicks is how long a partition that opened holds requests until it has a leader; then ErrNotReady.
 	OpeningTicks int // default 60: 3 s
+	// SpaceEvery is how often the room on the disk is looked at.
+	SpaceEvery time.Duration // default 1 s
 	// StopWait is how long a stopping partition waits for what is under way.
 	StopWait time.Duration // default 5 s
 }
@@ -30,6 +32,7 @@ var DefaultLimits = Limits{
 	RestartDelay:     100 * time.Millisecond,
 	RestartDelayMost: 10 * time.Second,
 	OpeningTicks:     60,
+	SpaceEvery:       time.Second,
 	StopWait:         5 * time.Second,
 }
 
@@ -42,6 +45,7 @@ func (l Limits) orDefaults() Limits {
 	l.RestartDelay = either(l.RestartDelay, d.RestartDelay)
 	l.RestartDelayMost = either(l.RestartDelayMost, d.RestartDelayMost)
 	l.OpeningTicks = either(l.OpeningTicks, d.OpeningTicks)
+	l.SpaceEvery = either(l.SpaceEvery, d.SpaceEvery)
 	l.StopWait = either(l.StopWait, d.StopWait)
 	return l
 }

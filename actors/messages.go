@@ -30,6 +30,17 @@ type (
 		unlogged
 		settings partitions.Settings
 	}
+	// look: it is time to look at the room on the disk. measured: the pool has. roomChanged: the disk is full now, or has
+	// room again.
+	look     struct{ unlogged }
+	measured struct {
+		unlogged
+		space partitions.Space
+		err   error
+	}
+	roomChanged struct{ unlogged }
+	// crossed: by what was written since, the disk is full.
+	crossed struct{ unlogged }
 	// hurry: StopWait is over.
 	hurry struct{ unlogged }
 	// reopen: the delay before another attempt is over.
@@ -102,6 +113,12 @@ type (
 		instance uint64
 		base     *partitions.Checkpoint // as it was where err is set
 		err      error
+	}
+	// postponed: there was no room on the disk to carry out an order; it is to come again.
+	postponed struct {
+		unlogged
+		instance uint64
+		order    any
 	}
 	failed struct {
 		unlogged

@@ -34,8 +34,11 @@ type Options struct {
 	Bootstrap bool
 	Log       *slog.Logger // nil: nothing is logged
 	Meter     Meter        // nil: nothing is counted
-	Limits    Limits
-	Replicas  partitions.Limits // of every replica
+	// DiskReserve is how many bytes of the disk are kept for what must go on when it is full; 0:
+	// partitions.DefaultReserve. With less free, batches and new topics are refused.
+	DiskReserve int64
+	Limits      Limits
+	Replicas    partitions.Limits // of every replica
 	// Check verifies every replica's whole state after each of its turns: for tests and simulations.
 	Check bool
 	// System is shared by several nodes of a simulation; nil: the node has one of its own. Name is the name of the node's
@@ -78,8 +81,9 @@ func NewNode(o Options) (*Node, error) {
 	}
 	n := &Node{options: o, board: newBoard()}
 	n.stage = &stage{
-		system: o.System, seams: o.Seams, log: o.Log, meter: o.Meter, limits: o.Limits.orDefaults(), node: o.Node, check: o.Check,
+		system: o.System, seams: o.Seams, log: o.Log, meter: o.Meter, limits: o.Limits.orDefaults(), node: o.Node, room: &room{reserve: partitions.Reserve{Bytes: o.DiskReserve}}, check: o.Check,
 	}
+	n.stage.warden = o.System.NewLocalPID(o.Name + "/warden")
 	n.pid = o.System.NewLocalPID(o.Name)
 	n.catalog = o.System.NewLocalPID(o.Name + "/catalog")
 	n.orders = &door[order]{limit: n.stage.limits.Proposals, wake: func() { n.stage.send(n.catalog, wake{}) }}
@@ -133,7 +137,16 @@ func (n *Node) Router() *Router { return n.router }
 func (n *Node) Stop(done func()) { n.stage.send(n.catalog, halt{done: done}) }
 
 // Problems lists, as sentences for an operator, what keeps partitions of this broker from serving; empty when all is well.
-func (n *Node) Problems() []string { return n.board.problems() }
+func (n *Node) Problems() []string {
+	all := n.board.problems()
+	if err := n.stage.room.err(); err != nil {
+		all = append([]string{err.Error()}, all...)
+	}
+	return all
+}
+
+// Space returns how much room the disk had when it was last looked at, and the reserve in bytes; zeros before the first time.
+func (n *Node) Space() (s partitions.Space, reserve int64) { return n.stage.room.space() }
 
 // Cluster describes the cluster as this broker sees it.
 func (n *Node) Cluster() partitions.ClusterView {
@@ -162,6 +175,7 @@ func (r *root) Receive(c actor.Context) {
 	case *actor.Started:
 		r.spawn(c, &ticker{stage: r.stage, board: r.board}, "ticker")
 		r.spawn(c, r.curator, "catalog")
+		r.spawn(c, &warden{stage: r.stage, board: r.board}, "warden")
 	case spawnOrder:
 		r.spawn(c, m.partition, m.partition.name)
 	case configureOrder:

@@ -86,6 +86,10 @@ func (p *partition) Receive(c actor.Context) {
 		if p.running() {
 			p.life.replica.Configure(p.settings)
 		}
+	case roomChanged:
+		if p.running() {
+			p.regard()
+		}
 	case hurry:
 		p.hurry()
 	case reopen:
@@ -129,6 +133,7 @@ func (p *partition) opened(m opened) {
 	}
 	p.phase = phaseSettling
 	p.life.replica.Configure(p.settings)
+	p.regard()
 	p.ticking.Store(true)
 }
 

@@ -30,11 +30,15 @@ func (r *Router) Now() id.Timestamp { return r.stage.seams.Clock.Now() }
 
 // CreateTopic proposes a topic. Without candidate nodes it goes to this one; At is set here. It completes when this
 // broker routes to the topic's partitions and each of them has opened, or has a problem that its status shows. Errors:
-// catalog.ErrTopicExists (with the topic that exists), ErrInvalidName, ErrInvalidPartitions, ErrInvalidSetting, and those
+// partitions.ErrDiskFull, catalog.ErrTopicExists (with the topic that exists), ErrInvalidName, ErrInvalidPartitions, ErrInvalidSetting, and those
 // of a produce to the catalog's partition.
 func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error)) {
 	if err := c.Validate(); err != nil {
 		done(nil, err)
+		return
+	}
+	if err := r.stage.room.err(); err != nil {
+		done(nil, fmt.Errorf("create topic %q: %w", c.Name, err))
 		return
 	}
 	if len(c.Nodes) == 0 {

@@ -52,4 +52,6 @@ type Disk interface {
 	Registered(r id.Replica) bool
 	// Remove deletes a replica's log for good and notes in the register that this was meant.
 	Remove(p id.Partition, r id.Replica) error
+	// Space tells how much room there is.
+	Space() (partitions.Space, error)
 }

@@ -138,16 +138,23 @@ func (s *stage) commit(log partitions.Log, writes []partitions.Write) error {
 	if err := log.Sync(); err != nil {
 		return err
 	}
-	entries := 0
+	entries, bytes := 0, int64(0)
 	for i := range writes {
 		entries += len(writes[i].Entries)
+		for k := range writes[i].Entries {
+			bytes += int64(len(writes[i].Entries[k].Payload))
+		}
 	}
 	s.meter.Synced(s.elapsed()-began, entries)
+	if s.room.spent(bytes) {
+		s.send(s.warden, crossed{})
+	}
 	return nil
 }
 
+// save makes a checkpoint durable. Where there is no room for it, it is tried again later: the log is as it was.
 func (s *storage) save(o saveOrder) {
-	if s.log == nil || s.broken {
+	if s.log == nil || s.broken || o.instance != s.instance {
 		s.queue = slices.Delete(s.queue, 0, 1)
 		return
 	}
@@ -155,16 +162,24 @@ func (s *storage) save(o saveOrder) {
 	s.run(1, func() (d done) {
 		defer s.rescue("checkpoint", func(err error) { d = s.failure(o.instance, "checkpoint", err) })
 		if err := log.SaveCheckpoint(o.checkpoint); err != nil {
+			if noRoom(log, err) {
+				return done{report: postponed{instance: o.instance, order: o}}
+			}
 			return s.failure(o.instance, "checkpoint", err)
 		}
 		return done{report: saved{instance: o.instance, index: o.checkpoint.Index}}
 	})
 }
 
+// noRoom tells that an operation failed for want of room alone, and left the log as it was.
+func noRoom(log partitions.Log, err error) bool {
+	return errors.Is(err, partitions.ErrDiskFull) && log.Sync() == nil
+}
+
 // trim drops the front of the log. Where the log is as it was the partition goes on, and its operator is told: what cannot
 // be dropped costs room and nothing else.
 func (s *storage) trim(o trimOrder) {
-	if s.log == nil || s.broken {
+	if s.log == nil || s.broken || o.instance != s.instance {
 		s.queue = slices.Delete(s.queue, 0, 1)
 		return
 	}
@@ -172,7 +187,11 @@ func (s *storage) trim(o trimOrder) {
 	s.run(1, func() (d done) {
 		defer s.rescue("trim", func(err error) { d = s.failure(o.instance, "trim", err) })
 		base, err := o.trim.Run(log)
-		if err != nil && log.Sync() != nil {
+		switch {
+		case err == nil:
+		case noRoom(log, err):
+			return done{report: postponed{instance: o.instance, order: o}}
+		case log.Sync() != nil:
 			return s.failure(o.instance, "trim", err) // poisoned
 		}
 		return done{report: trimmed{instance: o.instance, base: base, err: err}}

@@ -21,6 +21,8 @@ type stage struct {
 	meter  Meter
 	limits Limits
 	node   id.Node
+	room   *room
+	warden *actor.PID
 	check  bool // call Replica.Check after every turn
 }
 

@@ -72,8 +72,8 @@ func (r *Replica) admit(p Produce) (batch.Header, error) {
 	if err := r.serving(); err != nil {
 		return batch.Header{}, err
 	}
-	if r.full {
-		return batch.Header{}, fmt.Errorf("%v: %w", r.options.Partition, ErrDiskFull)
+	if r.full != nil {
+		return batch.Header{}, fmt.Errorf("%v: %w", r.options.Partition, r.full)
 	}
 	h, err := batch.ParseHeader(p.Batch)
 	switch {

@@ -70,7 +70,7 @@ type Replica struct {
 	leading leading // what only a ready leader has; zero otherwise
 	parked  []Fetch // in order of arrival; every Offset lies at or above the high watermark
 	starts  []start // log starts proposed and not applied
-	full    bool    // the disk is below its reserve
+	full    error   // why batches are refused while the disk is below its reserve; nil otherwise
 	latest  []latest
 
 	checkpoint checkpointing
@@ -198,9 +198,9 @@ func (r *Replica) tell(now id.Timestamp) { r.now = max(r.now, now) }
 // Configure replaces the topic's settings; batches proposed from now on follow them.
 func (r *Replica) Configure(s Settings) { r.options.Settings = s }
 
-// SetDiskFull refuses batches with ErrDiskFull, or takes them again. What frees the disk, a new log start and its
+// SetDiskFull refuses batches for a reason that unwraps to ErrDiskFull, or, with nil, takes them again. What frees the disk, a new log start and its
 // checkpoint, goes on in the reserve.
-func (r *Replica) SetDiskFull(full bool) { r.full = full }
+func (r *Replica) SetDiskFull(why error) { r.full = why }
 
 // Close ends the replica: what is proposed and unanswered gets ErrOutcomeUnknown, everything else that waits
 // ErrNotReady. Take the last Outbox afterwards.

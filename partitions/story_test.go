@@ -118,7 +118,10 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		s.replica.Trimmed(base)
 		return fmt.Sprintf("base %d: next=%d start=%d producers=%d\n%s", base.Index, base.NextOffset, base.LogStart, len(base.Producers), s.outbox())
 	case "full":
-		s.replica.SetDiskFull(!d.HasArg("no"))
+		s.replica.SetDiskFull(partitions.ErrDiskFull)
+		if d.HasArg("no") {
+			s.replica.SetDiskFull(nil)
+		}
 	case "checkpoint":
 		s.replica.SaveCheckpoint()
 	case "crash":

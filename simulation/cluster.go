@@ -26,6 +26,7 @@ type Cluster struct {
 	own     *Life
 	system  *actor.ActorSystem
 	logger  *slog.Logger
+	free    int64 // bytes on the disk
 	lives   int
 	founded bool // some life got ready: the cluster exists
 
@@ -50,7 +51,7 @@ const downAtMost = 1500 * time.Millisecond
 func newCluster(w *World) *Cluster {
 	c := &Cluster{
 		world: w, random: w.streams.Named("cluster"), pool: w.streams.Named("pool"), damage: w.streams.Named("damage"), own: &Life{}, life: &Life{over: true},
-		device: &Device{}, logger: slog.New(logbook{w.trace}),
+		device: &Device{}, free: simulatedBytes, logger: slog.New(logbook{w.trace}),
 	}
 	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 	return c
@@ -82,7 +83,7 @@ func (c *Cluster) Start() {
 	c.life, c.ready = &Life{}, false
 	c.device = &Device{
 		volume: w.volume, random: w.streams.Named(fmt.Sprintf("device %d", c.lives)), faults: &w.faults, trace: w.trace,
-		crash: func() int { return c.rate(w.options.DiskCrash) }, fail: func() int { return c.rate(w.options.DiskError) },
+		room: func() int64 { return c.free }, crash: func() int { return c.rate(w.options.DiskCrash) }, fail: func() int { return c.rate(w.options.DiskError) },
 	}
 	w.trace.event("broker", "start", "life %d", c.lives)
 	var err error
@@ -192,12 +193,29 @@ func (c *Cluster) Trouble() {
 			c.crashWithin(downAtMost + 200*time.Millisecond)
 		}
 	})
+	if every := c.world.options.FullEvery; every > 0 {
+		c.again(every, c.fill)
+	}
 	c.again(c.world.options.CutEvery, func() {
 		if n := len(c.wires); n > 0 {
 			c.world.faults.count(FaultCutConnection)
 			c.wires[c.random.IntN(n)].Cut()
 		}
 	})
+}
+
+// simulatedBytes is the size of the disk. Nothing counts against it: it is full when a fault says so.
+const simulatedBytes = 1 << 30
+
+// fill takes all room but some of the reserve for a while, at times all of it.
+func (c *Cluster) fill() {
+	c.world.faults.count(FaultDiskFull)
+	c.free = 0
+	if chance(c.random, 35) {
+		c.free = partitions.DefaultReserve(simulatedBytes) / 2
+	}
+	c.world.trace.event("disk", "full", "%d bytes are free", c.free)
+	c.world.scheduler.At(c.own, time.Duration(c.random.Int64N(int64(4*time.Second))), func() { c.free = simulatedBytes })
 }
 
 // crashWithin plans one more crash, soon: at best while the broker founds its cluster or recovers.
@@ -212,6 +230,7 @@ func (c *Cluster) crashWithin(most time.Duration) {
 // Heal ends the time of faults. Half of the runs restart the broker once more; so does one whose register refuses to be
 // written, which asks its operator for that.
 func (c *Cluster) Heal() {
+	c.free = simulatedBytes
 	if chance(c.random, 50) || c.disk.refused != nil {
 		c.crash("for the last time")
 	}

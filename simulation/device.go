@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"troupe/partitions"
 )
 
 // errPower is what every storage step returns once the broker has died inside one. The step that learns of it is the last of
@@ -21,6 +23,8 @@ type Device struct {
 	trace  *Trace
 	// crash and fail are how often, in 10,000 steps, the broker dies in one, or one fails; asked anew at every step.
 	crash, fail func() int
+	// room is how much of the disk is free; asked anew at every step.
+	room func() int64
 	// dead is set when the broker has died: the volume stays as it was at that moment.
 	dead bool
 }
@@ -51,11 +55,15 @@ func (d *Device) write(name string, at int64, b []byte) error {
 		return errPower
 	}
 	err := d.step("write", name, len(b))
-	if err == nil {
+	if err == nil && d.room() == 0 && at+int64(len(b)) > d.volume.Size(name) {
+		d.faults.count(FaultNoRoom)
+		d.trace.event("disk", "is full", "in a write of %s", name)
+		err = fmt.Errorf("write %s: %w", name, partitions.ErrDiskFull)
+	} else if err == nil {
 		d.trace.mixBytes(b)
 		return d.volume.WriteAt(name, at, b)
 	}
-	if !d.dead {
+	if !d.dead && !errors.Is(err, partitions.ErrDiskFull) {
 		d.faults.count(FaultWriteError)
 	}
 	if part := b[:d.random.IntN(len(b)+1)]; len(part) > 0 {

@@ -161,7 +161,7 @@ func (d *Disk) damaged(p id.Partition, r id.Replica, why string) {
 func (d *Disk) released(t *Twin) {
 	delete(d.open, t.owner)
 	if t.poison != nil {
-		d.doubts[t.owner] = doubt{poisoned: true, durable: t.durable}
+		d.doubts[t.owner] = doubt{poisoned: !errors.Is(t.poison, partitions.ErrDiskFull), durable: t.durable}
 	}
 }
 
@@ -183,6 +183,11 @@ func (d *Disk) Remove(p id.Partition, r id.Replica) error {
 		}
 	}
 	return d.device.syncDirectory(t.directory)
+}
+
+// Space tells how much room there is.
+func (d *Disk) Space() (partitions.Space, error) {
+	return partitions.Space{Directory: "simulated", Free: d.device.room(), Total: simulatedBytes}, nil
 }
 
 // missing looks for acknowledged records in what a power loss at this very moment would leave of the disk. It returns why

@@ -23,6 +23,8 @@ const (
 	FaultLostRename                 // a rename or a removal is lost
 	FaultWriteError                 // a write fails, partly done
 	FaultSyncError                  // a sync fails and the kernel drops the pages
+	FaultDiskFull                   // the disk has less than its reserve for a while
+	FaultNoRoom                     // a write fails because the disk has no room at all
 	FaultSlowDisk                   // a storage step takes long
 	FaultCutConnection              // a connection breaks, with what was on its way
 	FaultRetry                      // a client sends again after a timeout or a broken connection
@@ -35,7 +37,7 @@ const (
 
 var faultNames = [faultKinds]string{
 	"crash", "crash-in-disk", "crash-in-open", "lost-all", "kept-all", "lost-suffix", "lost-pages", "torn-page", "zero-tail",
-	"lost-create", "lost-rename", "write-error", "sync-error", "slow-disk", "cut-connection", "retry", "stale-resend",
+	"lost-create", "lost-rename", "write-error", "sync-error", "disk-full", "no-room", "slow-disk", "cut-connection", "retry", "stale-resend",
 	"bit-flip", "zero-page", "cut-file",
 }
 

@@ -11,29 +11,32 @@ type Mark int
 
 // The marks of one broker.
 const (
-	MarkTearCut            Mark = iota // an unsynced end was cut off at opening
-	MarkReplay                         // a restart applied entries above its newest checkpoint
-	MarkCheckpoint                     // a checkpoint became durable
-	MarkRoll                           // a segment was full and another begun
-	MarkReopenAfterError               // a log was opened again in a broker that lives, after a disk error
-	MarkStop                           // a broker was stopped in order
-	MarkDuplicateAnswered              // a batch sent twice was answered with its first offset
-	MarkDuplicateForgotten             // a batch sent again too late was recognised, its offset no longer known
-	MarkOutcomeUnknown                 // a client was told that nobody knows
-	MarkNotReady                       // a client was told to come back
-	MarkSequenceRefused                // a batch was refused because the one before it is missing
-	MarkParked                         // a fetch waited and was woken by data
-	MarkTopicDeleted                   // a topic was deleted
-	MarkExpectationMet                 // a batch was appended where its producer expected the partition to end
-	MarkExpectationRefused             // a batch was refused because the partition ends elsewhere
-	MarkFoundByTime                    // a time was asked for, and a batch found
-	MarkNothingSince                   // a time was asked for, and nothing is that young
-	MarkQuarantined                    // damage was found at opening, and the log is read-only
-	MarkDamageRead                     // damage was found by a read, in a log that had opened
-	MarkDamageMended                   // a log opened whole although a file beside its segments was damaged
-	MarkFrontDropped                   // the front of a log was removed
-	MarkDropFinished                   // what an interrupted removal left was removed at opening
-	MarkTrimmedAway                    // a consumer asked for what was deleted, and was told where the log begins
+	MarkTearCut             Mark = iota // an unsynced end was cut off at opening
+	MarkReplay                          // a restart applied entries above its newest checkpoint
+	MarkCheckpoint                      // a checkpoint became durable
+	MarkRoll                            // a segment was full and another begun
+	MarkReopenAfterError                // a log was opened again in a broker that lives, after a disk error
+	MarkStop                            // a broker was stopped in order
+	MarkDuplicateAnswered               // a batch sent twice was answered with its first offset
+	MarkDuplicateForgotten              // a batch sent again too late was recognised, its offset no longer known
+	MarkOutcomeUnknown                  // a client was told that nobody knows
+	MarkNotReady                        // a client was told to come back
+	MarkSequenceRefused                 // a batch was refused because the one before it is missing
+	MarkParked                          // a fetch waited and was woken by data
+	MarkTopicDeleted                    // a topic was deleted
+	MarkExpectationMet                  // a batch was appended where its producer expected the partition to end
+	MarkExpectationRefused              // a batch was refused because the partition ends elsewhere
+	MarkFoundByTime                     // a time was asked for, and a batch found
+	MarkNothingSince                    // a time was asked for, and nothing is that young
+	MarkQuarantined                     // damage was found at opening, and the log is read-only
+	MarkDamageRead                      // damage was found by a read, in a log that had opened
+	MarkDamageMended                    // a log opened whole although a file beside its segments was damaged
+	MarkFrontDropped                    // the front of a log was removed
+	MarkDropFinished                    // what an interrupted removal left was removed at opening
+	MarkRefusedFull                     // a client was told that the disk is full
+	MarkCheckpointPostponed             // a checkpoint or base found no room, and the log went on
+	MarkSlotsInPlace                    // a log on a full disk was opened without a new hard state file
+	MarkTrimmedAway                     // a consumer asked for what was deleted, and was told where the log begins
 	markKinds
 )
 
@@ -41,7 +44,7 @@ var markNames = [markKinds]string{
 	"tear-cut", "replay", "checkpoint", "roll", "reopen-after-error", "stop", "duplicate-answered", "duplicate-forgotten",
 	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
 	"expectation-met", "expectation-refused", "found-by-time", "nothing-since",
-	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "trimmed-away",
+	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "refused-full", "checkpoint-postponed", "slots-in-place", "trimmed-away",
 }
 
 // String returns the mark's name.

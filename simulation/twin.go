@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -261,14 +262,34 @@ func (t *Twin) SaveCheckpoint(c *partitions.Checkpoint) error {
 	if c.Index > t.durable {
 		panic(&partitions.InvariantError{Invariant: "a checkpoint covers durable entries only", Got: c.Index, Want: t.durable})
 	}
-	if err := t.device.replace(t.file(checkpointFile(c.Index)), wal.AppendCheckpoint(nil, t.owner, c)); err != nil {
-		return t.poisoned(err)
+	if err := t.putBeside(checkpointFile(c.Index), c); err != nil {
+		return err
 	}
 	t.disk.world.marks.count(MarkCheckpoint)
 	if !slices.Contains(t.checkpoints, c.Index) {
 		t.checkpoints = append(t.checkpoints, c.Index)
 	}
 	return t.thin()
+}
+
+// putBeside writes a checkpoint to a file of its own. Where there is no room for it, nothing of the log has changed.
+func (t *Twin) putBeside(name string, c *partitions.Checkpoint) error {
+	err := t.device.replace(t.file(name), wal.AppendCheckpoint(nil, t.owner, c))
+	if !errors.Is(err, partitions.ErrDiskFull) {
+		return t.poisonedBy(err)
+	}
+	t.disk.world.marks.count(MarkCheckpointPostponed)
+	if unlinked := t.device.unlink(t.file(name + unfinished)); unlinked != nil {
+		return t.poisoned(unlinked)
+	}
+	return err
+}
+
+func (t *Twin) poisonedBy(err error) error {
+	if err == nil {
+		return nil
+	}
+	return t.poisoned(err)
 }
 
 // Size implements partitions.Log.

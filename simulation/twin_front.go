@@ -45,8 +45,8 @@ func (t *Twin) DropFront(base *partitions.Checkpoint) error {
 	if firsts[n] != base.Index+1 {
 		panic(&partitions.InvariantError{Invariant: "a base ends where a segment ends", Got: base.Index, Want: firsts[n] - 1})
 	}
-	if err := t.device.replace(t.file(baseFile(base.Index)), wal.AppendCheckpoint(nil, t.owner, base)); err != nil {
-		return t.poisoned(err)
+	if err := t.putBeside(baseFile(base.Index), base); err != nil {
+		return err
 	}
 	t.bases = append(t.bases, base.Index)
 	if err := t.unlinkFront(firsts[:n]); err != nil {

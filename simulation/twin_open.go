@@ -92,7 +92,7 @@ func (t *Twin) open(known doubt, doubted bool) error {
 	if err := t.repair(segments[surveyed:], verdict, known.poisoned); err != nil {
 		return err
 	}
-	if err := t.begin(slot, kept(doubted || verdict.Torn > 0)); err != nil {
+	if err := t.begin(slot, kept(doubted || verdict.Torn > 0), known.poisoned); err != nil {
 		return err
 	}
 	return t.finishDrop(leftovers)
@@ -344,7 +344,7 @@ func (t *Twin) believe(slot wal.Slot, newest *partitions.Checkpoint) {
 }
 
 // begin gets ready to append.
-func (t *Twin) begin(slot wal.Slot, kept int) error {
+func (t *Twin) begin(slot wal.Slot, kept int, poisoned bool) error {
 	state, last := t.state, t.durable
 	if kept >= 0 && slot.HardState == state && slot.Durable == last {
 		t.slots = twinSlots{kept: slot, noted: slot, place: kept}
@@ -354,5 +354,18 @@ func (t *Twin) begin(slot wal.Slot, kept int) error {
 	s.Sequence = slot.Sequence + 1
 	// In a new file: a failed sync in an earlier life may have left pages of the old one marked clean.
 	t.slots = twinSlots{kept: s, noted: s}
-	return t.device.replace(t.file(hardStateFile), wal.NewSlots(s))
+	err := t.device.replace(t.file(hardStateFile), wal.NewSlots(s))
+	if poisoned || !errors.Is(err, partitions.ErrDiskFull) {
+		return err
+	}
+	// There is no room: the old file must do.
+	t.disk.world.marks.count(MarkSlotsInPlace)
+	if err := t.device.unlink(t.file(hardStateFile + unfinished)); err != nil {
+		return err
+	}
+	t.slots = twinSlots{kept: slot, noted: slot, place: max(kept, 0)}
+	if err := t.keep(s); err != nil {
+		return err
+	}
+	return t.device.syncDirectory(t.directory)
 }

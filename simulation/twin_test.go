@@ -32,7 +32,7 @@ func (w *World) boot(t *testing.T, random *rand.Rand, crash, fail int) *Disk {
 	t.Helper()
 	var crashNow, failNow int
 	d, err := openDisk(w, &Device{
-		volume: w.volume, random: random, faults: &w.faults, trace: w.trace,
+		volume: w.volume, random: random, room: func() int64 { return simulatedBytes }, faults: &w.faults, trace: w.trace,
 		crash: func() int { return crashNow }, fail: func() int { return failNow },
 	})
 	must(t, err)

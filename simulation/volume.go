@@ -56,6 +56,14 @@ func (v *Volume) ReadFile(name string) ([]byte, error) {
 	return nil, fmt.Errorf("read %s: %w", name, fs.ErrNotExist)
 }
 
+// Size tells how long a file is; 0 where there is none.
+func (v *Volume) Size(name string) int64 {
+	if f := v.files[name]; f != nil {
+		return int64(len(f.data))
+	}
+	return 0
+}
+
 // Synced returns the bytes of a file that a power loss cannot take any more: none if its name could be lost.
 func (v *Volume) Synced(name string) []byte {
 	if f := v.durable[name]; f != nil {

@@ -64,6 +64,7 @@ type Options struct {
 	DiskError    int           // in 10,000 storage steps: a write or sync fails
 	TrimEvery    time.Duration // mean time between two deletions of old records; 0: none
 	Damage       int           // in 100 power losses: something durable is damaged
+	FullEvery    time.Duration // mean time between two times in which the disk is full; 0: none
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
@@ -79,6 +80,9 @@ func drawOptions(r *rand.Rand) Options {
 	}
 	if chance(r, 80) {
 		o.TrimEvery = time.Duration(between(r, 100, 1200)) * time.Millisecond
+	}
+	if chance(r, 50) {
+		o.FullEvery = time.Duration(between(r, 3000, 10_000)) * time.Millisecond
 	}
 	return o
 }
@@ -142,6 +146,8 @@ func (w *World) answered(t *Topic, err error) {
 		w.marks.count(MarkOutcomeUnknown)
 	case errors.Is(err, protocol.CodeNotReady), errors.Is(err, protocol.CodeNotLeader):
 		w.marks.count(MarkNotReady)
+	case errors.Is(err, protocol.CodeDiskFull):
+		w.marks.count(MarkRefusedFull)
 	case errors.Is(err, protocol.CodeOutOfOrderSequence):
 		w.marks.count(MarkSequenceRefused)
 	case errors.Is(err, protocol.CodeUnknownTopic), errors.Is(err, protocol.CodeTopicRecreated):

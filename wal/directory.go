@@ -232,6 +232,16 @@ func (d *Directory) Registered(r id.Replica) bool {
 	return ok
 }
 
+// Space tells how much room the disk has for this user.
+func (d *Directory) Space() (partitions.Space, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.path, &s); err != nil {
+		return partitions.Space{}, fmt.Errorf("room on the disk of %s: %w", d.path, err)
+	}
+	block := int64(s.Bsize)
+	return partitions.Space{Directory: d.path, Free: int64(s.Bavail) * block, Total: int64(s.Blocks) * block}, nil
+}
+
 // Close releases the directory. Every log must have been closed: otherwise it returns an error that unwraps to ErrOpen.
 func (d *Directory) Close() error {
 	d.mu.Lock()

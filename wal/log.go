@@ -20,9 +20,9 @@ type Log struct {
 	owner        id.Replica
 	segmentBytes int
 	recovered    partitions.Recovered
-	// released is told once, when the log lets go of its files: whether it is poisoned, and if so up to where it was
+	// released is told once, when the log lets go of its files: why it is poisoned, and if so up to where it was
 	// durable.
-	released func(poisoned bool, durable id.Index)
+	released func(poison error, durable id.Index)
 
 	// The writer's. tail and slots are nil where the log is damaged: it can only be read.
 	tail        tail
@@ -296,6 +296,6 @@ func (l *Log) Close() error {
 	if l.slots != nil {
 		err = errors.Join(err, l.slots.close())
 	}
-	l.released(l.poison != nil, l.durable)
+	l.released(l.poison, l.durable)
 	return err
 }

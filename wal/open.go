@@ -297,9 +297,25 @@ func (o *opening) mend() error {
 	if err := o.rewrite(); err != nil {
 		return err
 	}
-	o.slot = Slot{Sequence: o.slot.Sequence + 1, Replica: o.owner, HardState: o.recovered.HardState, Durable: v.Last}
-	o.kept = 0
-	return createSlots(o.sys, o.directory, o.slot) // fsyncs the directory, which may have new segments
+	return o.renewSlots()
+}
+
+// renewSlots writes the hard state to a new file, and fsyncs the directory, which may have new segments. Where the disk has
+// no room for one the old file must do, unless an fsync of it failed: a log on a full disk has to be readable.
+func (o *opening) renewSlots() error {
+	next := Slot{Sequence: o.slot.Sequence + 1, Replica: o.owner, HardState: o.recovered.HardState, Durable: o.verdict.Last}
+	err := createSlots(o.sys, o.directory, next)
+	if err == nil || o.doubt.poisoned || !errors.Is(err, partitions.ErrDiskFull) {
+		o.slot, o.kept = next, 0
+		return err
+	}
+	f, err := openSlots(o.sys, o.directory, o.slot, max(o.kept, 0))
+	if err != nil {
+		return err
+	}
+	err = f.keep(next)
+	o.slot, o.kept = f.noted, f.place
+	return errors.Join(err, f.close(), o.sys.syncDirectory(o.directory))
 }
 
 // rewrite makes the entries above the durable index durable. They are written again, the same bytes in the same places,

@@ -88,7 +88,7 @@ func (d *Directory) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	defer d.mu.Unlock()
 	if err == nil {
 		delete(d.doubts, r)
-		l.released = func(poisoned bool, durable id.Index) { d.release(r, poisoned, durable) }
+		l.released = func(poison error, durable id.Index) { d.release(r, poison, durable) }
 		return l, nil
 	}
 	delete(d.open, r)
@@ -135,12 +135,12 @@ func (d *Directory) claim(p id.Partition, r id.Replica) error {
 }
 
 // release is told when a log was closed.
-func (d *Directory) release(r id.Replica, poisoned bool, durable id.Index) {
+func (d *Directory) release(r id.Replica, poison error, durable id.Index) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.open, r)
-	if poisoned {
-		d.doubts[r] = doubt{poisoned: true, durable: durable}
+	if poison != nil {
+		d.doubts[r] = doubt{poisoned: !unwritten(poison), durable: durable}
 	}
 }
 

@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,13 @@ func replaceFile(sys system, path string, b []byte) error {
 		return err
 	}
 	return sys.syncDirectory(filepath.Dir(path))
+}
+
+// unwritten tells that an operation failed because the disk had no room for a write. Nothing that was written before is in
+// doubt then, as it is after a failed fsync: pages of the file are as if the process had been killed at that moment.
+func unwritten(err error) bool {
+	var failed *fs.PathError
+	return errors.Is(full(err), partitions.ErrDiskFull) && errors.As(err, &failed) && (failed.Op == "write" || failed.Op == "open")
 }
 
 // full marks an error of the operating system's that says there is no room.

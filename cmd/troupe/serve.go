@@ -200,6 +200,8 @@ func newNode(directory *wal.Directory, c config.Data, listener net.Listener, met
 		Gateway:   member.Gateway,
 		Version:   member.Version,
 		Bootstrap: identity.Cluster == 0,
+
+		DiskReserve: int64(c.Reserve),
 		Log:       log,
 		Meter:     meter,
 	})

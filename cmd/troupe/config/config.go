@@ -18,6 +18,7 @@ type Config struct {
 // Data is where and how a broker keeps its logs.
 type Data struct {
 	Directory string
+	Reserve   int // bytes of the disk that are kept free; 0: partitions.DefaultReserve
 	Syncs     int // fsyncs and cold reads that run at once
 }
 

@@ -21,7 +21,8 @@ const (
 	Path            Kind = "PATH"
 	Address         Kind = "HOST:PORT"
 	OptionalAddress Kind = "[HOST:PORT]"
-	Bytes           Kind = "BYTES"    // 1048576, 1MiB
+	Bytes           Kind = "BYTES" // 1048576, 1MiB
+	Reserve         Kind = "auto|BYTES"
 	Duration        Kind = "DURATION" // 50ms, 10s, 7d
 	Millis          Kind = "TIME"     // a Duration in whole milliseconds
 	Count           Kind = "COUNT"
@@ -67,6 +68,14 @@ func switchText(on bool) string { return strconv.FormatBool(on) }
 // readNumber reads a positive number. None may be 0: to the rooms that means their default.
 func (k Kind) readNumber(text string, into *int) error {
 	switch k {
+	case Reserve:
+		n, err := humanize.ParseBytes(text)
+		if text == "auto" {
+			n, err = 0, nil
+		} else if err != nil || n == 0 || n > math.MaxInt64/2 {
+			return errors.New("write it as auto, or as a number of bytes from 1, such as 1GiB")
+		}
+		*into = int(n)
 	case Bytes:
 		n, err := humanize.ParseBytes(text)
 		if err != nil || n == 0 || n > math.MaxInt32 {
@@ -95,7 +104,10 @@ func (k Kind) readNumber(text string, into *int) error {
 // numberText writes bytes in the largest unit that takes a whole number of them.
 func (k Kind) numberText(n int) string {
 	switch k {
-	case Bytes:
+	case Bytes, Reserve:
+		if n == 0 && k == Reserve {
+			return "auto"
+		}
 		for _, unit := range []struct {
 			name string
 			size int

@@ -19,6 +19,8 @@ type Setting struct {
 var table = []Setting{
 	{"data.directory", "data", Path, "where the broker keeps its data; made if it is not there", "./troupe-data",
 		func(c *Config) any { return &c.Data.Directory }},
+	{"data.reserve_bytes", "", Reserve, "with less of the disk free, batches and topics are refused; auto: 5 % of it, at most 1 GiB", "auto",
+		func(c *Config) any { return &c.Data.Reserve }},
 	{"data.syncs", "", Count, "fsyncs and cold reads that run at the same time", "8",
 		func(c *Config) any { return &c.Data.Syncs }},
 

@@ -34,6 +34,8 @@ var (
 	segmentsDesc    = gauge("troupe_wal_log_segments", "segment files of all logs")
 	silentDesc      = gauge("troupe_actors_silent_partitions", "partitions that did not answer this scrape within 2 s")
 	problemsDesc    = gauge("troupe_actors_problems", "sentences that `troupe cluster status` shows for this broker; 0 when all is well")
+	freeDesc        = gauge("troupe_wal_disk_free_bytes", "room on the disk of the data directory, when it was last looked at")
+	reserveDesc     = gauge("troupe_wal_disk_reserve_bytes", "with less room than this, batches and new topics are refused")
 	omittedDesc     = gauge("troupe_cmd_omitted_partitions", "partitions without series of their own: see the setting http.partition_series")
 
 	watermarkDesc = gauge("troupe_partitions_high_watermark_offset", "end of what is acknowledged, of one partition", "topic", "partition")
@@ -50,7 +52,7 @@ var roles = []partitions.Role{
 // Describe lists what Collect makes.
 func (c *partitionsCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{replicasDesc, parkedDesc, uncommittedDesc, producersDesc, logBytesDesc, segmentsDesc,
-		silentDesc, problemsDesc, omittedDesc, watermarkDesc, logStartDesc, sizeDesc} {
+		silentDesc, problemsDesc, freeDesc, reserveDesc, omittedDesc, watermarkDesc, logStartDesc, sizeDesc} {
 		to <- d
 	}
 }
@@ -86,6 +88,9 @@ func (c *partitionsCollector) Collect(to chan<- prometheus.Metric) {
 	send(segmentsDesc, float64(segments))
 	send(silentDesc, float64(seen.Silent))
 	send(problemsDesc, float64(len(seen.Problems)))
+	room, reserve := node.Space()
+	send(freeDesc, float64(room.Free))
+	send(reserveDesc, float64(reserve))
 	send(omittedDesc, float64(c.each(seen.Partitions, node.Router().Catalog(), send)))
 }
 
