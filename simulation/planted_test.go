@@ -61,7 +61,7 @@ var planted = []struct {
 	},
 	{
 		name:    "serve a damaged log without saying so",
-		changes: []change{{"actors/quarantine.go", "Request: f.Request, Err: q.mark(nil), LogStart", "Request: f.Request, LogStart"}},
+		changes: []change{{"actors/quarantine.go", "Request: f.Request, Err: q.mark(nil), Verified: true, LogStart", "Request: f.Request, LogStart"}},
 		found:   []string{"damage-hidden"},
 	},
 }
