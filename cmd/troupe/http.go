@@ -124,8 +124,8 @@ type readiness struct {
 	Problems []string `json:"problems"` // what does not serve; the rest of the broker may
 }
 
-// ready tells whether clients may be sent here: every partition has opened or has said why it cannot. One that cannot is a
-// problem of that partition; the others are better served here than nowhere.
+// ready tells whether clients may be sent here: every partition has opened or has said why it cannot, and the disk has room.
+// A partition that cannot is its own problem; the others are better served here than nowhere.
 func (l *lookout) ready(w http.ResponseWriter, _ *http.Request) {
 	r := readiness{Reasons: []string{}, Problems: []string{}}
 	if reason := l.waiting.Load(); reason != nil {
@@ -133,6 +133,9 @@ func (l *lookout) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 	if node := l.node.Load(); node != nil {
 		r.Problems = append(r.Problems, node.Problems()...)
+		if err := node.Full(); err != nil {
+			r.Reasons = append(r.Reasons, err.Error())
+		}
 	}
 	status := http.StatusOK
 	if r.Ready = len(r.Reasons) == 0; !r.Ready {

@@ -140,6 +140,23 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
+// TestNotReadyWhenFull keeps more in reserve than any disk has.
+func TestNotReadyWhenFull(t *testing.T) {
+	broker, _ := serving(t, "--set", "data.reserve_bytes=1000TiB")
+	status, body := http.StatusOK, ""
+	for status == http.StatusOK && t.Context().Err() == nil { // until the disk was looked at for the first time
+		status, body = get(t, broker.HTTP, "/readyz")
+	}
+	var r readiness
+	decode(t, body, &r)
+	if status != http.StatusServiceUnavailable || r.Ready || len(r.Reasons) != 1 || !strings.Contains(r.Reasons[0], "topic trim") {
+		t.Errorf("%d %s", status, body)
+	}
+	if got := troupe(t, "", "cluster", "status", "--broker", broker.Gateway); got.code != exitUnhealthy || !strings.Contains(got.out, "disk full") {
+		t.Errorf("exit %d\n%s%s", got.code, got.out, got.problems)
+	}
+}
+
 // TestServeOrderlyEnd stops a broker the way SIGTERM does, over its log.
 func TestServeOrderlyEnd(t *testing.T) {
 	broker, stop := serving(t, "--drain-time", "30s")
