@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -139,14 +140,20 @@ func (n *Node) Stop(done func()) { n.stage.send(n.catalog, halt{done: done}) }
 // Problems lists, as sentences for an operator, what keeps partitions of this broker from serving; empty when all is well.
 func (n *Node) Problems() []string {
 	all := n.board.problems()
-	if err := n.Full(); err != nil {
-		all = append([]string{err.Error()}, all...)
+	if full := n.Full(); full != "" {
+		all = append([]string{full}, all...)
 	}
 	return all
 }
 
-// Full returns why batches and new topics are refused for want of room on the disk; nil while there is room.
-func (n *Node) Full() error { return n.stage.room.err() }
+// Full returns, as a sentence for an operator, why batches and new topics are refused for want of room on the disk; "" while
+// there is room.
+func (n *Node) Full() string {
+	if err := n.stage.room.err(); err != nil {
+		return strings.TrimPrefix(err.Error(), "partitions: ")
+	}
+	return ""
+}
 
 // Space returns how much room the disk had when it was last looked at, and the reserve in bytes; zeros before the first time.
 func (n *Node) Space() (s partitions.Space, reserve int64) { return n.stage.room.space() }

@@ -100,7 +100,7 @@ func spoken(text string, sentinel error) string {
 	if rest, ok := strings.CutSuffix(text, ": "+word); ok {
 		return rest
 	}
-	return strings.TrimPrefix(text, word+": ")
+	return strings.Replace(text, word+": ", "", 1)
 }
 
 // sentence names the subject, unless the text begins with it.

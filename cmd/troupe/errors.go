@@ -30,6 +30,8 @@ func explain(err error, broker string) error {
 	var unresolved *net.DNSError
 	var refused *protocol.Error
 	switch {
+	case errors.Is(err, client.ErrDeliveryTimeout) && !strings.Contains(err.Error(), client.ErrUnreachable.Error()):
+		return errors.New(oneLine(err)) // the last attempt says what is wrong
 	case errors.Is(err, client.ErrDeliveryTimeout):
 		return fmt.Errorf("%w; is the broker at %s alive? `troupe cluster status` asks it", err, broker)
 	case errors.As(err, &refused):
@@ -81,7 +83,6 @@ var nextSteps = map[protocol.Code]string{
 	protocol.CodeUnknownTopic:  "`troupe topic list` shows what there is, `troupe topic create` makes one",
 	protocol.CodeTopicExists:   "--if-not-exists makes that fine",
 	protocol.CodeBatchTooLarge: "create the topic with a larger --set max.message.bytes, or try --compression",
-	protocol.CodeDiskFull:      "free some space on the broker's disk; reading goes on meanwhile",
 	protocol.CodeUnavailable:   "see `troupe cluster status` and the broker's log",
 	protocol.CodeDamaged:       "see `troupe cluster status` and the broker's log",
 }

@@ -133,8 +133,8 @@ func (l *lookout) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 	if node := l.node.Load(); node != nil {
 		r.Problems = append(r.Problems, node.Problems()...)
-		if err := node.Full(); err != nil {
-			r.Reasons = append(r.Reasons, err.Error())
+		if full := node.Full(); full != "" {
+			r.Reasons = append(r.Reasons, full)
 		}
 	}
 	status := http.StatusOK

@@ -77,8 +77,9 @@ func (s *session) produce(ctx context.Context, topic string, files []string, fla
 	if flags.expectEnd >= 0 && flags.acks != "quorum" {
 		return usagef("--expect-end is always acknowledged by the quorum; leave --acks out")
 	}
+	waiting := &trouble{out: s.problems, broker: s.broker, now: time.Now}
 	return s.with(ctx, func(broker *client.Client) error {
-		p := &production{progress: newProgress(s.problems)}
+		p := &production{progress: newProgress(s.problems), trouble: waiting}
 		lines := &input{files: files, in: s.in, keys: keys}
 		if flags.expectEnd >= 0 {
 			return p.sendExpected(ctx, s, broker, topic, lines, headers, flags)
@@ -103,7 +104,7 @@ func (s *session) produce(ctx context.Context, topic string, files []string, fla
 			fmt.Fprintf(s.problems, "interrupted; waiting up to %v for the last answers, another interrupt ends it at once\n", wait)
 		}
 		return p.end(context.WithoutCancel(ctx), s, broker, topic, wait, err)
-	}, options...)
+	}, append(options, client.WithTrouble(waiting.note))...)
 }
 
 func producerOptions(flags produceFlags) ([]client.Option, error) {
@@ -131,6 +132,7 @@ const (
 // production is one run of produce.
 type production struct {
 	progress *progress
+	trouble  *trouble
 
 	mu      sync.Mutex
 	keyless int64 // although a rule for keys was given
@@ -168,6 +170,7 @@ func (p *production) send(ctx context.Context, broker *client.Client, record *cl
 	err = broker.Produce(ctx, record, func(_ *client.Record, err error) {
 		if err == nil {
 			p.progress.add(1, size)
+			p.trouble.over()
 			return
 		}
 		p.mu.Lock()

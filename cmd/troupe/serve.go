@@ -202,8 +202,8 @@ func newNode(directory *wal.Directory, c config.Data, listener net.Listener, met
 		Bootstrap: identity.Cluster == 0,
 
 		DiskReserve: int64(c.Reserve),
-		Log:       log,
-		Meter:     meter,
+		Log:         log,
+		Meter:       meter,
 	})
 }
 

@@ -261,6 +261,9 @@ func (f *flight) rewind() {
 func (f *flight) postpone(p *parcel, err error) {
 	f.pause, f.trouble = time.Now().Add(backoff(p.failures, err)), err
 	p.failures++
+	if told := f.lane.client.settings.trouble; told != nil {
+		told(f.lane.topic, f.lane.number, err)
+	}
 	f.lane.client.topics.refresh(f.lane.topic)
 }
 

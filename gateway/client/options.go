@@ -31,6 +31,7 @@ type settings struct {
 	bufferBytes     int
 	codec           batch.Codec
 	deliveryTimeout time.Duration
+	trouble         func(topic string, partition int32, err error) // nil: nobody is told
 	fetchBytes      int
 	fetchWait       time.Duration
 }
@@ -88,6 +89,12 @@ func WithCompression(codec batch.Codec) Option { return func(s *settings) { s.co
 
 // WithDeliveryTimeout bounds the time from Produce to the callback. Default: 2 min.
 func WithDeliveryTimeout(d time.Duration) Option { return func(s *settings) { s.deliveryTimeout = d } }
+
+// WithTrouble has a function told each time that a batch could not be delivered to a partition and will be sent again, and
+// why: for showing, to whoever waits, what the waiting is for. It is called by several goroutines and must not block.
+func WithTrouble(told func(topic string, partition int32, err error)) Option {
+	return func(s *settings) { s.trouble = told }
+}
 
 // WithFetchBytes bounds what is fetched ahead for each partition; one batch is fetched however large. Default: 1 MiB.
 func WithFetchBytes(n int) Option { return func(s *settings) { s.fetchBytes = n } }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,6 +221,34 @@ func TestFaultsNeitherDuplicateNorReorder(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Whoever asked is told of each failed attempt, and of nothing else.
+func TestTroubleIsTold(t *testing.T) {
+	story(t, func(t *testing.T) {
+		b := newFakeBroker("t", 1)
+		b.fault = func(n int, _ *protocol.ProduceRequest) fault {
+			if n <= 2 {
+				return fault{code: protocol.CodeDiskFull}
+			}
+			return fault{}
+		}
+		var mu sync.Mutex
+		var told []string
+		c := b.client(t, WithTrouble(func(topic string, partition int32, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprintf("%s/%d %v", topic, partition, errors.Is(err, protocol.CodeDiskFull)))
+		}))
+		if err := c.ProduceSync(t.Context(), &Record{Topic: "t", Value: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if d := cmp.Diff([]string{"t/0 true", "t/0 true"}, told); d != "" {
+			t.Error(d)
+		}
+	})
 }
 
 // Five in flight, answers held back, faults drawn from a seed: order and count must hold for each.
