@@ -131,6 +131,7 @@ func (nullLog) Append([]partitions.Write) error                { return nil }
 func (nullLog) Sync() error                                    { return nil }
 func (nullLog) SaveCheckpoint(*partitions.Checkpoint) error    { return nil }
 func (nullLog) FrontEnd(id.Offset, id.Index) (id.Index, error) { return 0, nil }
+func (nullLog) Rest() error                                    { return nil }
 func (nullLog) DropFront(*partitions.Checkpoint) error         { return nil }
 func (nullLog) Entries(id.Index, id.Index, int) ([]partitions.Entry, error) {
 	return nil, partitions.ErrDamaged

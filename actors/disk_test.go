@@ -38,9 +38,10 @@ type memory struct {
 	bad        map[id.Index]bool
 
 	appends, syncs, checkpoints, open int
+	rests                             int
 	groups                            []int // writes in each Append
 	onAppend, onSync, onSave          func() error
-	onRead, onDrop                    func() error
+	onRead, onDrop, onRest            func() error
 	abused                            bool // somebody wrote to it after a failure
 }
 
@@ -225,6 +226,12 @@ func (l *memoryLog) FrontEnd(start id.Offset, below id.Index) (end id.Index, err
 		end = e.Index
 	}
 	return end, nil
+}
+
+func (l *memoryLog) Rest() error {
+	defer l.use()()
+	l.rests++
+	return hook(l.onRest)
 }
 
 func (l *memoryLog) DropFront(base *partitions.Checkpoint) error {

@@ -17,6 +17,8 @@ type Limits struct {
 	RestartDelayMost time.Duration // default 10 s
 	// OpeningTicks is how long a partition that opened holds requests until it has a leader; then ErrNotReady.
 	OpeningTicks int // default 60: 3 s
+	// RestAfter is how long nobody writes to a log before it lets go of its memory.
+	RestAfter time.Duration // default 20 s
 	// SpaceEvery is how often the room on the disk is looked at.
 	SpaceEvery time.Duration // default 1 s
 	// StopWait is how long a stopping partition waits for what is under way.
@@ -32,6 +34,7 @@ var DefaultLimits = Limits{
 	RestartDelay:     100 * time.Millisecond,
 	RestartDelayMost: 10 * time.Second,
 	OpeningTicks:     60,
+	RestAfter:        20 * time.Second,
 	SpaceEvery:       time.Second,
 	StopWait:         5 * time.Second,
 }
@@ -45,6 +48,7 @@ func (l Limits) orDefaults() Limits {
 	l.RestartDelay = either(l.RestartDelay, d.RestartDelay)
 	l.RestartDelayMost = either(l.RestartDelayMost, d.RestartDelayMost)
 	l.OpeningTicks = either(l.OpeningTicks, d.OpeningTicks)
+	l.RestAfter = either(l.RestAfter, d.RestAfter)
 	l.SpaceEvery = either(l.SpaceEvery, d.SpaceEvery)
 	l.StopWait = either(l.StopWait, d.StopWait)
 	return l

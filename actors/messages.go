@@ -41,6 +41,11 @@ type (
 	roomChanged struct{ unlogged }
 	// crossed: by what was written since, the disk is full.
 	crossed struct{ unlogged }
+	// idle: it is time to look whether a log is still written to.
+	idle struct {
+		unlogged
+		instance uint64
+	}
 	// hurry: StopWait is over.
 	hurry struct{ unlogged }
 	// reopen: the delay before another attempt is over.
@@ -83,6 +88,10 @@ type (
 		instance uint64
 		trim     *partitions.Trim
 	}
+	restOrder struct {
+		unlogged
+		instance uint64
+	}
 	closeOrder struct {
 		unlogged
 		instance uint64
@@ -113,6 +122,10 @@ type (
 		instance uint64
 		base     *partitions.Checkpoint // as it was where err is set
 		err      error
+	}
+	rested struct {
+		unlogged
+		instance uint64
 	}
 	// postponed: there was no room on the disk to carry out an order; it is to come again.
 	postponed struct {

@@ -25,6 +25,8 @@ type storage struct {
 	instance uint64         // of the newest open order
 	log      partitions.Log // nil while there is none open
 	broken   bool           // a write or checkpoint of this log failed
+	written  bool           // since idle was last asked
+	watched  bool           // idle is on its way
 	queue    []any          // orders that wait
 	running  bool           // a job is on the pool
 	batch    []partitions.Write
@@ -54,6 +56,8 @@ func (s *storage) Receive(c actor.Context) {
 	case done:
 		s.finish(m)
 		s.next()
+	case idle:
+		s.idle(m)
 	}
 }
 
@@ -62,7 +66,7 @@ func (s *storage) next() {
 	for !s.running && len(s.queue) > 0 {
 		switch o := s.queue[0].(type) {
 		case openOrder:
-			s.instance = o.instance
+			s.instance, s.watched = o.instance, false
 			s.run(1, func() done { return s.open(o.instance, o.damage) })
 		case writeOrder:
 			s.write(o.instance)
@@ -70,6 +74,8 @@ func (s *storage) next() {
 			s.save(o)
 		case trimOrder:
 			s.trim(o)
+		case restOrder:
+			s.rest(o)
 		case closeOrder:
 			s.run(1, func() done { return s.close(o.instance) })
 		case removeOrder:
@@ -93,7 +99,8 @@ func (s *storage) finish(d done) {
 	clear(s.batch) // the entries belong to the tail cache from here on
 	switch {
 	case d.opened:
-		s.log, s.broken = d.log, false
+		s.log, s.broken, s.written = d.log, false, false
+		s.watch()
 	case d.closed:
 		s.log = nil
 	case d.broken:
@@ -119,6 +126,8 @@ func (s *storage) write(instance uint64) {
 		s.queue = slices.Delete(s.queue, 0, n)
 		return
 	}
+	s.written = true
+	s.watch()
 	log, writes := s.log, s.batch
 	s.run(n, func() (d done) {
 		defer s.rescue("write", func(err error) { d = s.failure(instance, "write", err) })
@@ -195,6 +204,45 @@ func (s *storage) trim(o trimOrder) {
 			return s.failure(o.instance, "trim", err) // poisoned
 		}
 		return done{report: trimmed{instance: o.instance, base: base, err: err}}
+	})
+}
+
+// watch sees to it that idle is asked, once, RestAfter from now.
+func (s *storage) watch() {
+	if !s.watched && s.log != nil {
+		s.watched = true
+		s.later(s.limits.RestAfter, s.self, idle{instance: s.instance})
+	}
+}
+
+// idle has the log rest if nobody wrote to it since idle was asked last, and otherwise asks again later.
+func (s *storage) idle(m idle) {
+	if m.instance != s.instance {
+		return
+	}
+	s.watched = false
+	if s.written {
+		s.written = false
+		s.watch()
+		return
+	}
+	s.queue = append(s.queue, restOrder{instance: m.instance})
+	s.next()
+}
+
+// rest lets go of a log's memory; the next write takes it again.
+func (s *storage) rest(o restOrder) {
+	if s.log == nil || s.broken || o.instance != s.instance {
+		s.queue = slices.Delete(s.queue, 0, 1)
+		return
+	}
+	log := s.log
+	s.run(1, func() (d done) {
+		defer s.rescue("rest", func(err error) { d = s.failure(o.instance, "rest", err) })
+		if err := log.Rest(); err != nil {
+			return s.failure(o.instance, "rest", err)
+		}
+		return done{report: rested{instance: o.instance}}
 	})
 }
 

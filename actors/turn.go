@@ -29,6 +29,10 @@ func (p *partition) work(message any) {
 			}
 			p.life.replica.Trimmed(m.base)
 		}
+	case rested:
+		if m.instance == p.instance && p.running() {
+			p.life.replica.Rest()
+		}
 	case postponed:
 		if m.instance == p.instance && p.running() {
 			p.later(p.limits.SpaceEvery, p.storage, m.order)

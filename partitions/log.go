@@ -77,6 +77,11 @@ type Log interface {
 	// Open finishes it. It is called like Append; readers of what is removed get ErrOffsetOutOfRange.
 	DropFront(base *Checkpoint) error
 
+	// Rest makes everything appended durable, and lets go of what a log that is not written to needs not hold: memory and
+	// descriptors. The next Append takes them again; all other methods work as before. It is called like Append, and fails
+	// like it.
+	Rest() error
+
 	// Entries returns entries from lo to below hi, at least one and then as many as fit into maxBytes of payload. Every
 	// checksum has been verified. It returns ErrDamaged where one fails.
 	Entries(lo, hi id.Index, maxBytes int) ([]Entry, error)

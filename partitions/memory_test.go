@@ -88,6 +88,8 @@ func (l *memoryLog) FrontEnd(start id.Offset, below id.Index) (end id.Index, err
 	return end, nil
 }
 
+func (l *memoryLog) Rest() error { return nil }
+
 func (l *memoryLog) DropFront(base *partitions.Checkpoint) error {
 	n := int(base.Index - l.base.Index)
 	l.entries, l.synced, l.base = l.entries[n:], l.synced-n, base

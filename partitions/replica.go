@@ -202,6 +202,10 @@ func (r *Replica) Configure(s Settings) { r.options.Settings = s }
 // checkpoint, goes on in the reserve.
 func (r *Replica) SetDiskFull(why error) { r.full = why }
 
+// Rest lets go of the memory that only the fetches of newly written records need: nobody has written for a while. They are
+// answered from the log until somebody writes again.
+func (r *Replica) Rest() { r.log.tail.rest(r.applied.index) }
+
 // Close ends the replica: what is proposed and unanswered gets ErrOutcomeUnknown, everything else that waits
 // ErrNotReady. Take the last Outbox afterwards.
 func (r *Replica) Close() {

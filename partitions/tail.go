@@ -83,6 +83,16 @@ func (t *tail) evict(applied id.Index) {
 	t.first += id.Index(drop)
 }
 
+// rest forgets every applied entry.
+func (t *tail) rest(applied id.Index) {
+	drop := min(len(t.items), int(applied+1-min(t.first, applied+1)))
+	for _, item := range t.items[:drop] {
+		t.bytes -= len(item.payload)
+	}
+	t.items = append([]tailItem(nil), t.items[drop:]...)
+	t.first += id.Index(drop)
+}
+
 // raftEntries returns the entries from lo to below hi, at least one, as many as fit into maxSize.
 func (t *tail) raftEntries(lo, hi id.Index, maxSize uint64) []*pb.Entry {
 	var out []*pb.Entry

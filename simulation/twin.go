@@ -30,6 +30,7 @@ type Twin struct {
 	checkpoints []id.Index     // of the checkpoint files, ascending
 	bases       []id.Index     // of the base files, ascending
 	front       id.Offset      // where the log begins
+	resting     bool           // since the last write of entries
 	durable     id.Index
 	state       partitions.HardState
 	slots       twinSlots
@@ -102,6 +103,7 @@ func (t *Twin) Append(writes []partitions.Write) error {
 				return t.poisoned(err)
 			}
 		}
+		t.resting = false
 		for _, e := range w.Entries {
 			if err := t.append(e); err != nil {
 				return t.poisoned(err)

@@ -58,6 +58,37 @@ func (t *Twin) DropFront(base *partitions.Checkpoint) error {
 	return t.thin()
 }
 
+// Rest implements partitions.Log: a last segment above 64 KiB ends, and an empty one begins.
+func (t *Twin) Rest() error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	if t.resting {
+		return nil
+	}
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	t.resting = true
+	last := t.segments[len(t.segments)-1]
+	if err := t.device.sync(t.path(last.first)); err != nil {
+		return t.poisoned(err)
+	}
+	t.disk.world.marks.count(MarkRest)
+	if last.size <= 64<<10 {
+		return nil
+	}
+	next := &twinSegment{first: t.last() + 1}
+	if err := t.device.create(t.path(next.first)); err != nil {
+		return t.poisoned(err)
+	}
+	if err := t.device.syncDirectory(t.directory); err != nil {
+		return t.poisoned(err)
+	}
+	t.segments = append(t.segments, next)
+	return nil
+}
+
 // unlinkFront removes the segments whose place a durable base has taken.
 func (t *Twin) unlinkFront(firsts []id.Index) error {
 	for _, first := range firsts {

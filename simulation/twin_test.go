@@ -130,6 +130,13 @@ func (s *scribe) step(t *testing.T, log partitions.Log) error {
 		}
 		return nil
 	case 5:
+		if chance(s.random, 30) {
+			if err := log.Rest(); err != nil {
+				return err
+			}
+			s.durable, s.durableState = s.last(), s.state
+			return nil
+		}
 		return s.drop(log)
 	}
 	if err := log.Sync(); err != nil {

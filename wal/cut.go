@@ -29,19 +29,16 @@ func (l *Log) cut(index id.Index) error {
 			return err
 		}
 	}
-	if err := l.tail.Close(); err != nil {
-		return err
+	if l.tail != nil {
+		if err := l.tail.Close(); err != nil {
+			return err
+		}
+		l.tail = nil
 	}
-	l.tail = nil
 	if err := l.cutFiles(index); err != nil {
 		return err
 	}
-	t, err := l.sys.openTail(l.directory, l.segmentBytes)
-	if err != nil {
-		return err
-	}
-	l.tail = t
-	return l.checkTail()
+	return l.awake()
 }
 
 // cutFiles does so with the files and the tables.

@@ -35,6 +35,6 @@
 // # Where to start
 //
 // frame.go draws the bytes, repair.go decides between tear and damage; both are pure, and simulation's disk uses them.
-// log.go writes, cut.go truncates, front.go drops what was deleted, open.go repairs, reader.go reads. directory.go and replicas.go hold the logs of a
+// log.go writes, cut.go truncates, front.go drops what was deleted, rest.go lets go of memory, open.go repairs, reader.go reads. directory.go and replicas.go hold the logs of a
 // broker; register.go and identity.go what must outlive them.
 package wal

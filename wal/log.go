@@ -24,7 +24,7 @@ type Log struct {
 	// durable.
 	released func(poison error, durable id.Index)
 
-	// The writer's. tail and slots are nil where the log is damaged: it can only be read.
+	// The writer's. tail and slots are nil where the log is damaged: it can only be read. tail is nil while it rests.
 	tail        tail
 	slots       *slots
 	checkpoints *checkpoints
@@ -154,6 +154,9 @@ func (l *Log) flush(b *buffers) error {
 		return nil
 	}
 	defer b.reset()
+	if err := l.awake(); err != nil {
+		return l.poisoned("write", err)
+	}
 	if err := l.tail.WriteBatch(&b.batch); err != nil {
 		return l.poisoned("write", err)
 	}
@@ -211,8 +214,10 @@ func (l *Log) Sync() error {
 // syncSegments makes the entries durable, and the names of their files. Segments before the last were fsynced by tidwall
 // when it rolled.
 func (l *Log) syncSegments() error {
-	if err := l.tail.Sync(); err != nil {
-		return err
+	if l.tail != nil { // a log that rests has nothing to fsync but a name
+		if err := l.tail.Sync(); err != nil {
+			return err
+		}
 	}
 	if l.renamed {
 		s := l.segments[len(l.segments)-1]
