@@ -115,6 +115,7 @@ func (c *Cluster) begin() error {
 		},
 		Cluster: simulatedCluster, Node: simulatedNode, Gateway: "simulated:1", Version: "simulated",
 		Bootstrap: !c.founded, Log: c.logger, Check: true, System: c.system, Name: fmt.Sprintf("life-%d", c.lives),
+		Limits:   actors.Limits{RestAfter: w.options.RestAfter},
 		Replicas: partitions.Limits{TailBytes: w.options.Tail, CheckpointBytes: w.options.Checkpoint},
 	})
 	if err != nil {

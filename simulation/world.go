@@ -65,6 +65,7 @@ type Options struct {
 	TrimEvery    time.Duration // mean time between two deletions of old records; 0: none
 	Damage       int           // in 100 power losses: something durable is damaged
 	FullEvery    time.Duration // mean time between two times in which the disk is full; 0: none
+	RestAfter    time.Duration // without writes, until a log rests
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
@@ -84,6 +85,7 @@ func drawOptions(r *rand.Rand) Options {
 	if chance(r, 50) {
 		o.FullEvery = time.Duration(between(r, 3000, 10_000)) * time.Millisecond
 	}
+	o.RestAfter = time.Duration(between(r, 50, 3000)) * time.Millisecond
 	return o
 }
 
