@@ -18,7 +18,7 @@ type Limits struct {
 	// OpeningTicks is how long a partition that opened holds requests until it has a leader; then ErrNotReady.
 	OpeningTicks int // default 60: 3 s
 	// RestAfter is how long nobody writes to a log before it lets go of its memory.
-	RestAfter time.Duration // default 20 s
+	RestAfter time.Duration // default 15 s
 	// SpaceEvery is how often the room on the disk is looked at.
 	SpaceEvery time.Duration // default 1 s
 	// StopWait is how long a stopping partition waits for what is under way.
@@ -34,7 +34,7 @@ var DefaultLimits = Limits{
 	RestartDelay:     100 * time.Millisecond,
 	RestartDelayMost: 10 * time.Second,
 	OpeningTicks:     60,
-	RestAfter:        20 * time.Second,
+	RestAfter:        15 * time.Second,
 	SpaceEvery:       time.Second,
 	StopWait:         5 * time.Second,
 }

@@ -98,6 +98,7 @@ func (s *session) serve(ctx context.Context, c config.Config) error {
 	}
 	server := gateway.NewServer(node.Router(), c.Gateway.Limits, log)
 	server.Tell(lookout.metrics.Gateway)
+	go keepMemory(ctx)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	lookout.wait("")

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// A busy broker needs memory that an idle one does not, and Go keeps it: an idle process collects its garbage once in two
+// minutes, and then returns pages slowly. Logs rest within half a minute; a little later their memory is given back.
+const (
+	memoryLook   = 10 * time.Second
+	idleLooks    = 4       // in a row, before memory is given back
+	idleBytes    = 8 << 20 // allocated between two looks, at most, by a broker that idles
+	worthBytes   = 64 << 20
+	allocsMetric = "/gc/heap/allocs:bytes"
+)
+
+// memory decides when it is worth to collect garbage and return pages: once after each time in which much was allocated.
+type memory struct {
+	seen     uint64 // allocated in all, at the last look
+	returned uint64 // the same, when memory was last given back
+	idle     int    // looks in a row
+}
+
+// look takes how much was allocated since the process began.
+func (m *memory) look(allocated uint64) (giveBack bool) {
+	if allocated-m.seen > idleBytes {
+		m.idle = 0
+	} else {
+		m.idle++
+	}
+	m.seen = allocated
+	if m.idle < idleLooks || allocated-m.returned < worthBytes {
+		return false
+	}
+	m.returned = allocated
+	return true
+}
+
+// keepMemory gives memory back until the context ends.
+func keepMemory(ctx context.Context) {
+	tick := time.NewTicker(memoryLook)
+	defer tick.Stop()
+	var m memory
+	sample := []metrics.Sample{{Name: allocsMetric}}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if metrics.Read(sample); m.look(sample[0].Value.Uint64()) {
+			debug.FreeOSMemory()
+		}
+	}
+}
