@@ -95,15 +95,13 @@ func (s *session) produce(ctx context.Context, topic string, files []string, fla
 			})
 		}()
 		// Reading a terminal cannot be interrupted: an interrupt leaves the reader behind, and what it has read is finished.
-		wait := flushTime
 		select {
 		case err = <-ended:
 		case <-ctx.Done():
-			err, wait = ctx.Err(), patience
+			err = ctx.Err()
 			p.stop()
-			fmt.Fprintf(s.problems, "interrupted; waiting up to %v for the last answers, another interrupt ends it at once\n", wait)
 		}
-		return p.end(context.WithoutCancel(ctx), s, broker, topic, wait, err)
+		return p.end(ctx, s, broker, topic, err)
 	}, append(options, client.WithTrouble(waiting.note))...)
 }
 
@@ -211,14 +209,26 @@ func (p *production) sendExpected(ctx context.Context, s *session, broker *clien
 		}
 		p.progress.add(int64(len(records)), int64(size))
 	}
-	return p.end(ctx, s, broker, topic, flushTime, nil)
+	return p.end(ctx, s, broker, topic, nil)
 }
 
-// end waits for all answers, for so long at most, and prints the summary. stopped tells why not every line was sent, if so.
-func (p *production) end(ctx context.Context, s *session, broker *client.Client, topic string, wait time.Duration, stopped error) error {
-	ctx, cancel := context.WithTimeout(ctx, wait)
+// flush waits for all answers; once it is interrupted, or was before, only for as long as a person has patience.
+func (p *production) flush(ctx context.Context, s *session, broker *client.Client) error {
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 	defer cancel()
-	if err := broker.Flush(ctx); stopped == nil {
+	defer context.AfterFunc(ctx, func() {
+		hurry := time.AfterFunc(patience, cancel)
+		context.AfterFunc(wait, func() { hurry.Stop() })
+	})()
+	if ctx.Err() != nil {
+		fmt.Fprintf(s.problems, "interrupted; waiting up to %v for the last answers, another interrupt ends it at once\n", patience)
+	}
+	return broker.Flush(wait)
+}
+
+// end waits for all answers and prints the summary. stopped tells why not every line was sent, if so.
+func (p *production) end(ctx context.Context, s *session, broker *client.Client, topic string, stopped error) error {
+	if err := p.flush(ctx, s, broker); stopped == nil {
 		stopped = err
 	}
 	done := p.progress.finish()
@@ -243,8 +253,7 @@ func (p *production) end(ctx context.Context, s *session, broker *client.Client,
 		return fmt.Errorf("%s not written: %w", plural(p.failed, "record"), p.first)
 	}
 	if unanswered > 0 {
-		return fmt.Errorf("of %s nobody knows whether they were written: no answer came within %v (%v)",
-			plural(unanswered, "record"), wait, stopped)
+		return fmt.Errorf("of %s nobody knows whether they were written: no answer came (%v)", plural(unanswered, "record"), stopped)
 	}
 	return stopped
 }
