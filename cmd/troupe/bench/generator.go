@@ -196,10 +196,21 @@ func runAll(ctx context.Context, generators []*generator, part func(i int) Sched
 		wait.Go(func() { sent[i], failed[i] = g.run(ctx, part(i), began) })
 	}
 	wait.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return outcome{}, err // some records are still on their way: their callbacks own the lanes
+	}
+	o := tally(generators, began)
+	for _, n := range sent {
+		o.sent += n
+	}
+	return o, nil
+}
+
+// tally adds up what generators counted since they began, all of whose records are answered.
+func tally(generators []*generator, began time.Time) outcome {
 	o := outcome{latency: newHistogram(), late: newHistogram()}
 	last := began
-	for i, g := range generators {
-		o.sent += sent[i]
+	for _, g := range generators {
 		o.late.Merge(g.late)
 		for k := range g.lanes {
 			l := &g.lanes[k]
@@ -214,7 +225,7 @@ func runAll(ctx context.Context, generators []*generator, part func(i int) Sched
 		}
 	}
 	o.took = last.Sub(began)
-	return o, errors.Join(failed...)
+	return o
 }
 
 // sleep waits, unless the context ends before.
