@@ -142,7 +142,8 @@ func (s *stream) refused(b *sending, err error) {
 	b.maybe = b.maybe || outcomeOf(err) == protocol.Unknown
 	s.producer.world.refused(b.Partition, s.topic, err)
 	s.checkSequence(b, err)
-	gone := s.topic.Deleted || errors.Is(err, protocol.CodeDamaged) || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err)
+	gone := s.topic.Deleted || errors.Is(err, protocol.CodeDamaged) || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err) ||
+		s.forgotten(b, err) && s.excused() // what it acknowledged before is lost by the stated limit: no retry can fit
 	again := s.producer.kind == producingIdempotent || s.producer.kind == producingExpecting ||
 		s.producer.kind == producingRepeats && b.maybe
 	if !again || gone {
@@ -155,11 +156,15 @@ func (s *stream) refused(b *sending, err error) {
 // checkSequence knows when a refusal is a lie: everything before the first of the window is acknowledged, so the broker
 // must know this producer and expect this sequence.
 func (s *stream) checkSequence(b *sending, err error) {
-	forgotten := errors.Is(err, protocol.CodeOutOfOrderSequence) || errors.Is(err, protocol.CodeUnknownProducer)
-	if forgotten && b == s.window[0] && !s.excused() {
+	if s.forgotten(b, err) && !s.excused() {
 		s.producer.world.violate(violation("sequence-forgotten",
 			"producer %d of %v has everything before sequence %d acknowledged, and is told: %v", b.Producer, b.Partition, b.Sequence, err))
 	}
+}
+
+// forgotten tells that the partition does not know what the first of the window follows.
+func (s *stream) forgotten(b *sending, err error) bool {
+	return b == s.window[0] && (errors.Is(err, protocol.CodeOutOfOrderSequence) || errors.Is(err, protocol.CodeUnknownProducer))
 }
 
 // outcomeOf tells what an error says about the request.
