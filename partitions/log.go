@@ -39,6 +39,9 @@ type HardState struct {
 type Write struct {
 	// Sequence counts a replica's writes from 1. It is what Replica.Persisted is told.
 	Sequence uint64
+	// Snapshot, when set, replaces everything the log holds: it becomes base and newest checkpoint, the log is empty and
+	// continues behind Snapshot.Index, which counts as durable and committed. Entries of the same write follow it.
+	Snapshot *Checkpoint
 	// Entries are consecutive. If the first index is at or below the log's last, everything from there on is cut first.
 	Entries []Entry
 	// HardState replaces the stored one where Changed is set.

@@ -147,12 +147,15 @@ type Outbox struct {
 	Writes     []Write
 	Checkpoint *Checkpoint // to be saved after every write so far; then CheckpointSaved
 	Trim       *Trim       // to be run after every write so far; then Trimmed
-	Produced   []ProduceAnswer
-	Fetched    []FetchAnswer
-	Offsets    []OffsetAnswer
-	Deleted    []DeleteAnswer
-	Reads      []Read
-	Searches   []Search
+	// Messages are for the replica's peers, to be sent at once, in order, each at most once. What certainly could not be
+	// sent is told by Unreachable.
+	Messages []Message
+	Produced []ProduceAnswer
+	Fetched  []FetchAnswer
+	Offsets  []OffsetAnswer
+	Deleted  []DeleteAnswer
+	Reads    []Read
+	Searches []Search
 	// Failed is set once, when the replica cannot go on: its log holds what it may not serve (ErrDamaged). Everyone who
 	// waited has been answered; only Status and Close make sense afterwards.
 	Failed error
