@@ -21,6 +21,8 @@ type Seams struct {
 	// Stopwatch returns a reading that only grows, for measuring how long something took and nothing else: no decision may
 	// depend on it, or a simulation would not be repeatable. nil: everything takes no time.
 	Stopwatch func() time.Duration
+	// Peers carries frames to the other brokers; nil: there are none.
+	Peers Peers
 	// Dispatcher and Mailbox are given to every actor's props; nil for protoactor's own.
 	Dispatcher actor.Dispatcher
 	Mailbox    actor.MailboxProducer
@@ -37,6 +39,14 @@ type Clock interface {
 type Pool interface {
 	// Run calls job on some goroutine, and returns at once. Jobs may be queued; they start in the order of Run.
 	Run(job func())
+}
+
+// Peers carries frames to other brokers: each at most once, in order while a link lasts, silently lost with it. What comes
+// from them goes to Node.Receive; Node.Reachable is told of links that begin and end.
+type Peers interface {
+	// Send hands a frame of at most MaxFrameBytes to the link to a node, and does not block. False: certainly not sent. The
+	// frame belongs to the link from here on.
+	Send(to id.Node, frame []byte) bool
 }
 
 // Disk creates, opens and removes replicas' logs. Its register survives the logs: an id that was once started and whose log
