@@ -97,7 +97,7 @@ func TestRealWorld(t *testing.T) {
 // nullDisk makes logs that keep nothing but what an empty log must say.
 type nullDisk struct{ births sync.Map }
 
-func (d *nullDisk) Create(_ id.Partition, r id.Replica, c partitions.Checkpoint, s partitions.HardState) error {
+func (d *nullDisk) Create(_ id.Partition, r id.Replica, c *partitions.Checkpoint, s partitions.HardState) error {
 	d.births.Store(r, nullLog{replica: r, birth: c, state: s})
 	return nil
 }
@@ -120,12 +120,12 @@ func (d *nullDisk) Remove(id.Partition, id.Replica) error { return nil }
 
 type nullLog struct {
 	replica id.Replica
-	birth   partitions.Checkpoint
+	birth   *partitions.Checkpoint
 	state   partitions.HardState
 }
 
 func (l nullLog) Recovered() partitions.Recovered {
-	return partitions.Recovered{HardState: l.state, Replica: l.replica, Base: &l.birth, Newest: &l.birth, First: 2, Last: 1, Durable: 1}
+	return partitions.Recovered{HardState: l.state, Replica: l.replica, Base: l.birth, Newest: l.birth, First: 2, Last: 1, Durable: 1}
 }
 func (nullLog) Append([]partitions.Write) error                { return nil }
 func (nullLog) Sync() error                                    { return nil }

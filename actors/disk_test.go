@@ -28,12 +28,12 @@ type memoryDisk struct {
 type memory struct {
 	disk       *memoryDisk
 	replica    id.Replica
-	entries    []partitions.Entry // from base.Index + 1; each counts as a segment
-	base       partitions.Checkpoint
+	entries    []partitions.Entry     // from base.Index + 1; each counts as a segment
+	base       *partitions.Checkpoint // nil while it waits for a snapshot
 	synced     int
 	state      partitions.HardState
 	durable    partitions.HardState
-	checkpoint partitions.Checkpoint
+	checkpoint *partitions.Checkpoint
 	damage     *partitions.Damage
 	bad        map[id.Index]bool
 
@@ -56,7 +56,7 @@ func call(f func(id.Replica) error, r id.Replica) error {
 	return f(r)
 }
 
-func (d *memoryDisk) Create(_ id.Partition, r id.Replica, c partitions.Checkpoint, s partitions.HardState) error {
+func (d *memoryDisk) Create(_ id.Partition, r id.Replica, c *partitions.Checkpoint, s partitions.HardState) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := call(d.onCreate, r); err != nil {
@@ -125,13 +125,22 @@ func (m *memory) crash() {
 	m.state = m.durable
 }
 
+// begins is the index behind which the entries stand.
+func (m *memory) begins() id.Index {
+	if m.base == nil {
+		return 0
+	}
+	return m.base.Index
+}
+
 func (m *memory) recovered() partitions.Recovered {
-	last := m.base.Index + id.Index(len(m.entries))
+	last := m.begins() + id.Index(len(m.entries))
 	state := m.state
-	state.Commit = min(last, max(state.Commit, m.checkpoint.Index))
-	base, c := m.base, m.checkpoint
+	if m.checkpoint != nil {
+		state.Commit = min(last, max(state.Commit, m.checkpoint.Index))
+	}
 	f := partitions.Recovered{
-		HardState: state, Replica: m.replica, Base: &base, Newest: &c, First: base.Index + 1, Last: last, Durable: last, Damage: m.damage,
+		HardState: state, Replica: m.replica, Base: m.base, Newest: m.checkpoint, First: m.begins() + 1, Last: last, Durable: last, Damage: m.damage,
 	}
 	for _, e := range m.entries {
 		if n := len(f.Terms); n == 0 || f.Terms[n-1].Term != e.Term {
@@ -181,7 +190,7 @@ func (l *memoryLog) Append(writes []partitions.Write) error {
 	l.groups = append(l.groups, len(writes))
 	for _, w := range writes {
 		if len(w.Entries) > 0 {
-			at := int(w.Entries[0].Index - l.base.Index - 1)
+			at := int(w.Entries[0].Index - l.begins() - 1)
 			l.entries = append(l.entries[:at], w.Entries...)
 			l.synced = min(l.synced, at)
 		}
@@ -213,7 +222,7 @@ func (l *memoryLog) SaveCheckpoint(c *partitions.Checkpoint) error {
 		return err
 	}
 	l.checkpoints++
-	l.checkpoint = *c
+	l.checkpoint = c
 	return nil
 }
 
@@ -240,7 +249,7 @@ func (l *memoryLog) DropFront(base *partitions.Checkpoint) error {
 		return err
 	}
 	n := int(base.Index - l.base.Index)
-	l.entries, l.synced, l.base = slices.Clone(l.entries[n:]), l.synced-n, *base
+	l.entries, l.synced, l.base = slices.Clone(l.entries[n:]), l.synced-n, base
 	return nil
 }
 

@@ -49,7 +49,7 @@ func (p *plan) bear(s *stage) error {
 		return fmt.Errorf("replica %d was never created in this data directory: %w", replica, partitions.ErrUnavailable)
 	}
 	birth, state := partitions.Birth(p.founders)
-	if err := s.seams.Disk.Create(at, replica, birth, state); err != nil {
+	if err := s.seams.Disk.Create(at, replica, &birth, state); err != nil {
 		return fmt.Errorf("create replica %d: %w", replica, err)
 	}
 	return nil

@@ -52,9 +52,9 @@ type Peers interface {
 // Disk creates, opens and removes replicas' logs. Its register survives the logs: an id that was once started and whose log
 // is gone is amnesia, never a new beginning.
 type Disk interface {
-	// Create makes the durable beginning of a replica's log, and registers it. Creating what exists already is no error
-	// and changes nothing.
-	Create(p id.Partition, r id.Replica, birth partitions.Checkpoint, state partitions.HardState) error
+	// Create makes the durable beginning of a replica's log, and registers it. birth is a founder's; nil makes the replica
+	// registered and empty, waiting for its first snapshot. Creating what exists already is no error and changes nothing.
+	Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error
 	// Open repairs and opens a log. A damaged one opens too, read-only: see Recovered().Damage. Where there is nothing to
 	// read from, it returns an error that unwraps to partitions.ErrDamaged.
 	Open(p id.Partition, r id.Replica) (partitions.Log, error)

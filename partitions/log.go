@@ -120,7 +120,7 @@ type Recovered struct {
 	// Base is the state just before First: what the log continues from, and what a peer needs that has nothing. Newest is
 	// never older.
 	Base *Checkpoint
-	// Newest is the newest checkpoint; nil only for a replica that waits for its first snapshot.
+	// Newest is the newest checkpoint; nil only for a replica that waits for its first snapshot: then First is 1.
 	Newest *Checkpoint
 	// First and Last bound the entries; First = Last + 1 when there are none. Entries at or below Newest.Index need not
 	// be there.

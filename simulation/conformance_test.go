@@ -31,8 +31,8 @@ func TestTwinConformsToWAL(t *testing.T) {
 		}
 		real, twin := open()
 		c, state := birth()
-		must(t, real.Create(twinPartition, twinReplica, c, state))
-		must(t, twin.Create(twinPartition, twinReplica, c, state))
+		must(t, real.Create(twinPartition, twinReplica, &c, state))
+		must(t, twin.Create(twinPartition, twinReplica, &c, state))
 		s := newScribe(random)
 		for range 4 {
 			conform(t, s, real, twin)

@@ -83,7 +83,7 @@ func (d *Disk) Registered(r id.Replica) bool {
 }
 
 // Create makes the durable beginning of a replica's log, and registers it.
-func (d *Disk) Create(p id.Partition, r id.Replica, birth partitions.Checkpoint, state partitions.HardState) error {
+func (d *Disk) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
 	if removed, ok := d.register[r]; ok {
 		if removed {
 			return wal.ErrRemoved
@@ -140,7 +140,7 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 		d.world.marks.count(MarkReopenAfterError)
 		delete(d.doubts, r)
 	}
-	if t.recovered.Last > t.recovered.Newest.Index {
+	if index, _ := stands(t.recovered.Newest); t.recovered.Last > index {
 		d.world.marks.count(MarkReplay)
 	}
 	d.open[r], d.newest[r] = t, t

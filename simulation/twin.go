@@ -38,6 +38,7 @@ type Twin struct {
 	closed      bool
 	// renamed: a segment was created since the directory was last synced.
 	renamed bool
+	phase   wal.Phase
 }
 
 var _ partitions.Log = (*Twin)(nil)
@@ -118,6 +119,9 @@ func hasEntries(w partitions.Write) bool { return len(w.Entries) > 0 }
 func (t *Twin) append(e partitions.Entry) error {
 	if e.Index != t.last()+1 {
 		panic(&partitions.InvariantError{Invariant: "entries are appended without gaps", Got: e.Index, Want: t.last() + 1})
+	}
+	if t.phase == wal.PhaseEmpty {
+		panic(&partitions.InvariantError{Invariant: "an empty log begins with a snapshot", Got: e.Index, Want: 0})
 	}
 	s := t.segments[len(t.segments)-1]
 	b := wal.AppendEntry(nil, t.owner, e, t.durable)
@@ -212,7 +216,7 @@ func (t *Twin) Sync() error {
 }
 
 func (t *Twin) slot() wal.Slot {
-	return wal.Slot{Replica: t.owner, HardState: t.state, Durable: t.durable}
+	return wal.Slot{Replica: t.owner, HardState: t.state, Durable: t.durable, Phase: t.phase}
 }
 
 // cut removes the entries from index on: the durable index is lowered first, then later segments go, newest first.

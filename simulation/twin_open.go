@@ -13,21 +13,26 @@ import (
 	"troupe/wal"
 )
 
-// born writes the durable beginning of a log: the same files as wal's.
-func (t *Twin) born(birth partitions.Checkpoint, state partitions.HardState) error {
+// born writes the durable beginning of a log: the same files as wal's. Without birth it is empty.
+func (t *Twin) born(birth *partitions.Checkpoint, state partitions.HardState) error {
 	for _, name := range t.device.volume.List(t.directory) {
 		if err := t.device.unlink(t.file(name)); err != nil {
 			return err
 		}
 	}
-	files := []struct {
+	type content struct {
 		name  string
 		bytes []byte
-	}{
-		{hardStateFile, wal.NewSlots(wal.Slot{Sequence: 1, Replica: t.owner, HardState: state, Durable: birth.Index})},
-		{checkpointFile(birth.Index), wal.AppendCheckpoint(nil, t.owner, &birth)},
-		{segmentFile(birth.Index + 1), nil},
 	}
+	slot := wal.Slot{Sequence: 1, Replica: t.owner, HardState: state, Phase: wal.PhaseEmpty}
+	if birth != nil {
+		slot.Durable, slot.Phase = birth.Index, wal.PhaseBegun
+	}
+	files := []content{{hardStateFile, wal.NewSlots(slot)}}
+	if birth != nil {
+		files = append(files, content{checkpointFile(birth.Index), wal.AppendCheckpoint(nil, t.owner, birth)})
+	}
+	files = append(files, content{segmentFile(slot.Durable + 1), nil})
 	for _, f := range files {
 		if err := t.device.create(t.file(f.name)); err != nil {
 			return err
@@ -59,15 +64,11 @@ func (t *Twin) open(known doubt, doubted bool) error {
 	if err != nil {
 		return err
 	}
-	if newest == nil || len(firsts) == 0 {
-		return fmt.Errorf("replica %d has %d segments and checkpoint %v: %w", t.owner, len(firsts), newest, partitions.ErrDamaged)
+	t.phase = slot.Phase
+	if !t.readable(firsts, newest) {
+		return fmt.Errorf("replica %d has segments %v and checkpoint %v: %w", t.owner, firsts, newest, partitions.ErrDamaged)
 	}
-	told := wal.Known{
-		Durable: max(slot.Durable, newest.Index), Commit: max(slot.HardState.Commit, newest.Index), Poisoned: known.poisoned,
-	}
-	if known.poisoned {
-		told.Durable = max(told.Durable, known.durable)
-	}
+	told := tell(slot, newest, known)
 	segments, surveyed, err := t.load(firsts, told.Durable)
 	if err != nil {
 		return err
@@ -96,6 +97,34 @@ func (t *Twin) open(known doubt, doubted bool) error {
 		return err
 	}
 	return t.finishDrop(leftovers)
+}
+
+// readable tells whether there is a log to read from; of an empty one, that nothing else is there.
+func (t *Twin) readable(firsts []id.Index, newest *partitions.Checkpoint) bool {
+	if t.phase == wal.PhaseEmpty {
+		return slices.Equal(firsts, []id.Index{1}) && t.device.volume.Size(t.path(1)) == 0 && len(t.checkpoints)+len(t.bases) == 0
+	}
+	return newest != nil && len(firsts) > 0
+}
+
+// tell is what the files beside the segments, and this process, know.
+func tell(slot wal.Slot, newest *partitions.Checkpoint, known doubt) wal.Known {
+	index, _ := stands(newest)
+	told := wal.Known{
+		Durable: max(slot.Durable, index), Commit: max(slot.HardState.Commit, index), Poisoned: known.poisoned,
+	}
+	if known.poisoned {
+		told.Durable = max(told.Durable, known.durable)
+	}
+	return told
+}
+
+// stands tells where a checkpoint stands; nowhere when there is none.
+func stands(c *partitions.Checkpoint) (id.Index, id.Term) {
+	if c == nil {
+		return 0, 0
+	}
+	return c.Index, c.Term
 }
 
 // list removes what is unfinished and returns the segments; it notes the checkpoints and bases.
@@ -235,7 +264,8 @@ func (t *Twin) hardState() (slot wal.Slot, kept func(mend bool) int, damage *par
 
 // discontinuity looks for what is missing in front of the segments surveyed, as far as names and sizes tell.
 func (t *Twin) discontinuity(front []wal.SegmentBytes) *partitions.Damage {
-	first, newest := t.recovered.First, t.recovered.Newest.Index
+	first := t.recovered.First
+	newest, _ := stands(t.recovered.Newest)
 	if first > newest+1 {
 		return &partitions.Damage{
 			Kind: partitions.DamageAmnesia, File: segmentFile(first), Index: newest + 1,
@@ -331,7 +361,7 @@ func (t *Twin) rewrite(v wal.Verdict) error {
 // believe fills in what was recovered.
 func (t *Twin) believe(slot wal.Slot, newest *partitions.Checkpoint) {
 	state := slot.HardState
-	term := newest.Term
+	index, term := stands(newest)
 	if n := len(t.recovered.Terms); n > 0 {
 		term = max(term, t.recovered.Terms[n-1].Term)
 	}
@@ -339,7 +369,7 @@ func (t *Twin) believe(slot wal.Slot, newest *partitions.Checkpoint) {
 		state.Term, state.Vote = term, 0
 	}
 	last := t.recovered.Last
-	state.Commit = min(last, max(state.Commit, newest.Index))
+	state.Commit = min(last, max(state.Commit, index))
 	t.state, t.durable, t.recovered.HardState = state, last, state
 }
 

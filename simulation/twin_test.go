@@ -221,7 +221,7 @@ func TestTwinKeepsWhatWasSynced(t *testing.T) {
 		w := twinWorld(seed, 1<<between(random, 11, 15))
 		c, state := birth()
 		d := w.boot(t, random, 0, 0)
-		must(t, d.Create(twinPartition, twinReplica, c, state))
+		must(t, d.Create(twinPartition, twinReplica, &c, state))
 		s := newScribe(random)
 		for range 20 {
 			d = w.boot(t, random, 0, 0)

@@ -16,7 +16,7 @@ func realBench(b *testing.B) (*Log, *story) {
 	bench := newBench(b, Options{})
 	d, err := OpenDirectory(path+"/data", bench.options)
 	must(b, err)
-	must(b, d.Create(testPartition, testReplica, birth(), partitions.HardState{Term: 1, Commit: 1}))
+	must(b, d.Create(testPartition, testReplica, born(), partitions.HardState{Term: 1, Commit: 1}))
 	l, err := d.Open(testPartition, testReplica)
 	must(b, err)
 	b.Cleanup(func() { must(b, l.Close()); must(b, d.Close()) })

@@ -69,6 +69,14 @@ func ParseCheckpoint(b []byte, owner id.Replica) (*partitions.Checkpoint, error)
 	return c, err
 }
 
+// stands tells where a checkpoint stands; nowhere when there is none.
+func stands(c *partitions.Checkpoint) (id.Index, id.Term) {
+	if c == nil {
+		return 0, 0
+	}
+	return c.Index, c.Term
+}
+
 // FrontSegments tells how many segments at the front of a log lie wholly at or below its base, and so are leftovers of a
 // DropFront. firsts are the first indices of all its segments, ascending. The last segment is never among them. It is the
 // whole decision: who keeps segments elsewhere than in files calls it too.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"troupe/partitions"
 	"troupe/partitions/id"
 )
@@ -60,8 +62,8 @@ func TestReplicaClaims(t *testing.T) {
 	_, err = d.Open(testPartition, 99)
 	wantErr(t, err, ErrNotRegistered)
 	wantErr(t, d.Remove(testPartition, 99), ErrNotRegistered)
-	wantErr(t, d.Create(other, testReplica, birth(), partitions.HardState{}), partitions.ErrMisplaced)
-	must(t, d.Create(testPartition, testReplica, birth(), partitions.HardState{Term: 5}))
+	wantErr(t, d.Create(other, testReplica, born(), partitions.HardState{}), partitions.ErrMisplaced)
+	must(t, d.Create(testPartition, testReplica, born(), partitions.HardState{Term: 5}))
 	if got := b.open().Recovered().HardState.Term; got != 1 {
 		t.Fatalf("creating what exists changed its term to %d", got)
 	}
@@ -81,7 +83,7 @@ func TestRemove(t *testing.T) {
 		}
 		_, err := b.directory.Open(testPartition, testReplica)
 		wantErr(t, err, ErrRemoved)
-		wantErr(t, b.directory.Create(testPartition, testReplica, birth(), partitions.HardState{}), ErrRemoved)
+		wantErr(t, b.directory.Create(testPartition, testReplica, born(), partitions.HardState{}), ErrRemoved)
 		must(t, os.MkdirAll(filepath.Join(path, "half-deleted"), 0o750)) // a crash came before the deletion
 		b.restart()
 	}
@@ -95,7 +97,7 @@ func TestAmnesia(t *testing.T) {
 		if !b.directory.Registered(testReplica) {
 			t.Fatal("the id was forgotten")
 		}
-		must(t, b.directory.Create(testPartition, testReplica, birth(), partitions.HardState{Term: 1}))
+		must(t, b.directory.Create(testPartition, testReplica, born(), partitions.HardState{Term: 1}))
 		_, err := b.directory.Open(testPartition, testReplica)
 		wantErr(t, err, partitions.ErrDamaged)
 		if _, err := os.Stat(b.replicaPath()); !errors.Is(err, os.ErrNotExist) {
@@ -108,34 +110,48 @@ func TestAmnesia(t *testing.T) {
 // TestHalfDoneCreate stops Create behind each of its operations; doing it again succeeds.
 func TestHalfDoneCreate(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for failAt := 1; ; failAt++ {
-			sys := &faulty{after: after}
-			b := newBench(t, Options{system: sys})
-			p, r := id.Partition{Topic: 5}, id.Replica(55)
-			sys.failAt = sys.count + failAt
-			err := b.directory.Create(p, r, birth(), partitions.HardState{Term: 1, Commit: 1})
-			if err == nil {
-				if failAt < 9 {
-					t.Fatalf("only %d operations", failAt)
+		for _, birth := range []*partitions.Checkpoint{born(), nil} {
+			for failAt := 1; ; failAt++ {
+				if !halfDoneCreate(t, birth, failAt, after) {
+					break
 				}
-				break
-			}
-			wantErr(t, err, errDisk)
-			_ = b.directory.Create(p, r, birth(), partitions.HardState{Term: 1, Commit: 1}) // refused after the register failed
-			b.restart()
-			must(t, b.directory.Create(p, r, birth(), partitions.HardState{Term: 1, Commit: 1}))
-			l, err := b.directory.Open(p, r)
-			must(t, err)
-			if got := l.Recovered(); got.Damage != nil || got.Last != 1 || got.HardState.Term != 1 {
-				t.Fatalf("recovered %+v", got)
-			}
-			must(t, l.Close())
-			left, err := filepath.Glob(filepath.Join(b.path, "replicas", "*"+newSuffix))
-			if err != nil || len(left) > 0 {
-				t.Fatalf("left over: %v %v", left, err)
 			}
 		}
 	}
+}
+
+// halfDoneCreate fails one operation of Create; false when it has fewer.
+func halfDoneCreate(t *testing.T, birth *partitions.Checkpoint, failAt int, after bool) bool {
+	t.Helper()
+	sys := &faulty{after: after}
+	b := newBench(t, Options{system: sys})
+	p, r := id.Partition{Topic: 5}, id.Replica(55)
+	last, state := stands(birth)
+	hard := partitions.HardState{Term: state, Commit: last}
+	sys.failAt = sys.count + failAt
+	err := b.directory.Create(p, r, birth, hard)
+	if err == nil {
+		if failAt < 7 {
+			t.Fatalf("only %d operations", failAt)
+		}
+		return false
+	}
+	wantErr(t, err, errDisk)
+	_ = b.directory.Create(p, r, birth, hard) // refused after the register failed
+	b.restart()
+	must(t, b.directory.Create(p, r, birth, hard))
+	l, err := b.directory.Open(p, r)
+	must(t, err)
+	want := partitions.Recovered{HardState: hard, Replica: r, Base: birth, Newest: birth, First: last + 1, Last: last, Durable: last}
+	if diff := cmp.Diff(want, l.Recovered()); diff != "" {
+		t.Fatalf("recovered (-want +got):\n%s", diff)
+	}
+	must(t, l.Close())
+	left, err := filepath.Glob(filepath.Join(b.path, "replicas", "*"+newSuffix))
+	if err != nil || len(left) > 0 {
+		t.Fatalf("left over: %v %v", left, err)
+	}
+	return true
 }
 
 // TestHalfDoneDirectory stops the making of a data directory behind each of its operations.
@@ -155,7 +171,7 @@ func TestHalfDoneDirectory(t *testing.T) {
 		wantErr(t, err, errDisk)
 		d, err = OpenDirectory(path, b.options)
 		must(t, err)
-		must(t, d.Create(testPartition, 1, birth(), partitions.HardState{}))
+		must(t, d.Create(testPartition, 1, born(), partitions.HardState{}))
 		must(t, d.Close())
 	}
 }
@@ -163,7 +179,7 @@ func TestHalfDoneDirectory(t *testing.T) {
 func TestRegisterDamaged(t *testing.T) {
 	b := newBench(t, Options{})
 	for r := id.Replica(20); r < 23; r++ {
-		must(t, b.directory.Create(id.Partition{Topic: id.TopicID(r)}, r, birth(), partitions.HardState{}))
+		must(t, b.directory.Create(id.Partition{Topic: id.TopicID(r)}, r, born(), partitions.HardState{}))
 	}
 	b.kill()
 	path := filepath.Join(b.path, registerName)
@@ -175,8 +191,8 @@ func TestRegisterDamaged(t *testing.T) {
 		must(t, os.WriteFile(path, flipped, 0o640))
 		b.start()
 		wantLast := at >= 3*recordBytes // the last record: a tear
-		again := b.directory.Create(id.Partition{Topic: 22}, 22, birth(), partitions.HardState{})
-		fresh := b.directory.Create(id.Partition{Topic: 30}, 30, birth(), partitions.HardState{})
+		again := b.directory.Create(id.Partition{Topic: 22}, 22, born(), partitions.HardState{})
+		fresh := b.directory.Create(id.Partition{Topic: 30}, 30, born(), partitions.HardState{})
 		if wantLast {
 			must(t, again) // its directory is there: it is taken up as it is
 			must(t, fresh)
@@ -239,7 +255,7 @@ func TestCreateCosts(t *testing.T) {
 	sys := &faulty{}
 	b := newBench(t, Options{system: sys})
 	from := len(sys.trace)
-	must(t, b.directory.Create(id.Partition{Topic: 5}, 55, birth(), partitions.HardState{Term: 1, Commit: 1}))
+	must(t, b.directory.Create(id.Partition{Topic: 5}, 55, born(), partitions.HardState{Term: 1, Commit: 1}))
 	want := "[write fsync write fsync write fsync fsync directory fsync directory write fsync]"
 	if got := fmt.Sprint(sys.trace[from:]); got != want {
 		t.Fatalf("got %s, want %s", got, want)

@@ -33,7 +33,7 @@ func TestDiskReallyFull(t *testing.T) {
 	b.options.SegmentBytes = 1 << 20
 	b.start()
 	t.Cleanup(func() { b.directory.lock.Close() })
-	must(t, b.directory.Create(testPartition, testReplica, birth(), partitions.HardState{Term: 1, Commit: 1}))
+	must(t, b.directory.Create(testPartition, testReplica, born(), partitions.HardState{Term: 1, Commit: 1}))
 	ballast := filepath.Join(path, "ballast")
 	must(t, os.WriteFile(ballast, make([]byte, 3<<20), 0o600))
 	l, s := b.open(), newStory()

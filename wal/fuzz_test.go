@@ -85,6 +85,7 @@ func FuzzSurvey(f *testing.F) {
 func FuzzParseSlots(f *testing.F) {
 	f.Add(NewSlots(goldenSlot))
 	f.Add(goldenSlot.AppendTo(nil))
+	f.Add(NewSlots(Slot{Sequence: 3, Replica: 7, HardState: partitions.HardState{Term: 2}, Phase: PhaseEmpty}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := ParseSlots(b)
 		if err != nil {

@@ -49,6 +49,9 @@ var (
 func TestGolden(t *testing.T) {
 	golden(t, "entry", AppendEntry(nil, 7, goldenEntry, 0x0102030405060708))
 	golden(t, "slot", goldenSlot.AppendTo(nil))
+	empty := goldenSlot
+	empty.Phase = PhaseEmpty
+	golden(t, "slot-empty", empty.AppendTo(nil))
 	golden(t, "hardstate", NewSlots(goldenSlot))
 	c := birth()
 	golden(t, "checkpoint", AppendCheckpoint(nil, 7, &c))

@@ -13,7 +13,7 @@ import (
 //
 //	 0       4        8         9       10         16         24        32     40     48       56        64
 //	+-------+--------+---------+-------+----------+----------+---------+------+------+--------+---------+
-//	| magic | crc32c | version | flags | zero × 6 | sequence | replica | term | vote | commit | durable |
+//	| magic | crc32c | version | phase | zero × 6 | sequence | replica | term | vote | commit | durable |
 //	+-------+--------+---------+-------+----------+----------+---------+------+------+--------+---------+
 //	        |        |<------------------------ covered by the checksum --------------------------------|
 //
@@ -42,14 +42,27 @@ type Slot struct {
 	HardState partitions.HardState
 	// Durable is the highest index known to be durable.
 	Durable id.Index
+	Phase   Phase
 }
+
+// Phase tells how far a log has come. The values are stored on disk: never change one.
+type Phase uint8
+
+// The phases.
+const (
+	// PhaseBegun: the log continues from a checkpoint.
+	PhaseBegun Phase = 0
+	// PhaseEmpty: the replica was born without a checkpoint and waits for its first snapshot. Nothing is missing from such
+	// a log; without this mark, one that has no checkpoint has forgotten.
+	PhaseEmpty Phase = 1
+)
 
 // AppendTo appends the bytes of the slot to dst and returns the result.
 func (s Slot) AppendTo(dst []byte) []byte {
 	le := binary.LittleEndian
 	at := len(dst)
 	dst = append(dst, slotMagic[:]...)
-	dst = append(dst, 0, 0, 0, 0, slotVersion, 0, 0, 0, 0, 0, 0, 0)
+	dst = append(dst, 0, 0, 0, 0, slotVersion, byte(s.Phase), 0, 0, 0, 0, 0, 0)
 	dst = le.AppendUint64(dst, s.Sequence)
 	dst = le.AppendUint64(dst, uint64(s.Replica))
 	dst = le.AppendUint64(dst, uint64(s.HardState.Term))
@@ -112,8 +125,8 @@ func parseSlot(b []byte) (s Slot, ok bool, err error) {
 	if [4]byte(b) != slotMagic || le.Uint32(b[4:]) != checksum(0, b[8:]) {
 		return Slot{}, false, nil
 	}
-	if b[8] != slotVersion || b[9] != 0 || [6]byte(b[10:]) != [6]byte{} {
-		return Slot{}, false, fmt.Errorf("version %d, flags %#x: %w", b[8], b[9], partitions.ErrNewer)
+	if b[8] != slotVersion || Phase(b[9]) > PhaseEmpty || [6]byte(b[10:]) != [6]byte{} {
+		return Slot{}, false, fmt.Errorf("version %d, phase %d: %w", b[8], b[9], partitions.ErrNewer)
 	}
 	return Slot{
 		Sequence: le.Uint64(b[16:]),
@@ -124,6 +137,7 @@ func parseSlot(b []byte) (s Slot, ok bool, err error) {
 			Commit: id.Index(le.Uint64(b[48:])),
 		},
 		Durable: id.Index(le.Uint64(b[56:])),
+		Phase:   Phase(b[9]),
 	}, true, nil
 }
 

@@ -36,6 +36,7 @@ type Log struct {
 	durable id.Index
 	// renamed: a segment file was created since the directory was last made durable.
 	renamed bool
+	phase   Phase
 
 	// life is held for reading while files are read, and for writing while segments are cut away or the log is closed.
 	life   sync.RWMutex
@@ -79,8 +80,8 @@ const flushBytes = 8 << 20
 // Recovered tells what Open found.
 func (l *Log) Recovered() partitions.Recovered { return l.recovered }
 
-// Append implements partitions.Log. It panics with an InvariantError if the entries leave a gap, or replace a
-// committed one.
+// Append implements partitions.Log. It panics with an InvariantError if the entries leave a gap, replace a committed one,
+// or come to an empty log before a snapshot.
 func (l *Log) Append(writes []partitions.Write) error {
 	if err := l.writable(); err != nil {
 		return err
@@ -106,6 +107,9 @@ func (l *Log) Append(writes []partitions.Write) error {
 			e := &w.Entries[i]
 			if e.Index != next {
 				panic(&partitions.InvariantError{Invariant: "entries are appended without gaps", Got: e.Index, Want: next})
+			}
+			if l.phase == PhaseEmpty {
+				panic(&partitions.InvariantError{Invariant: "an empty log begins with a snapshot", Got: e.Index, Want: 0})
 			}
 			next++
 			l.stage(b, e)
@@ -197,7 +201,7 @@ func (l *Log) Sync() error {
 			return l.poisoned("fsync", err)
 		}
 	}
-	s := Slot{Replica: l.owner, HardState: l.state, Durable: l.durable}
+	s := l.slot()
 	var err error
 	switch kept := l.slots.kept.HardState; {
 	case kept.Term != s.HardState.Term || kept.Vote != s.HardState.Vote:
@@ -209,6 +213,11 @@ func (l *Log) Sync() error {
 		return l.poisoned("write of the hard state", err)
 	}
 	return nil
+}
+
+// slot is what is known now.
+func (l *Log) slot() Slot {
+	return Slot{Replica: l.owner, HardState: l.state, Durable: l.durable, Phase: l.phase}
 }
 
 // syncSegments makes the entries durable, and the names of their files. Segments before the last were fsynced by tidwall
@@ -283,7 +292,7 @@ func (l *Log) Close() error {
 	var err error
 	if l.writable() == nil {
 		err = l.Sync()
-		if s := (Slot{Replica: l.owner, HardState: l.state, Durable: l.durable}); err == nil && !l.slots.kept.same(s) {
+		if s := l.slot(); err == nil && !l.slots.kept.same(s) {
 			if err = l.slots.keep(s); err != nil {
 				err = l.poisoned("close", err)
 			}

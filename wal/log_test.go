@@ -40,7 +40,7 @@ func newBench(t testing.TB, options Options) *bench {
 	}
 	b := &bench{t: t, path: filepath.Join(fastDirectory(t), "data"), options: options}
 	b.start()
-	must(t, b.directory.Create(testPartition, testReplica, birth(), partitions.HardState{Term: 1, Commit: 1}))
+	must(t, b.directory.Create(testPartition, testReplica, born(), partitions.HardState{Term: 1, Commit: 1}))
 	t.Cleanup(func() { b.directory.lock.Close() })
 	return b
 }
@@ -61,6 +61,11 @@ func birth() partitions.Checkpoint {
 		Configuration: partitions.Configuration{Voters: []id.Replica{testReplica}},
 		Nodes:         []partitions.Placed{{Replica: testReplica, Node: 9}},
 	}
+}
+
+func born() *partitions.Checkpoint {
+	c := birth()
+	return &c
 }
 
 func (b *bench) start() {
@@ -353,7 +358,7 @@ func TestBeginAtIndex(t *testing.T) {
 	b := newBench(t, Options{})
 	c := birth()
 	c.Index, c.Term, c.NextOffset = 41, 5, 80
-	must(t, b.directory.Create(testPartition, 8, c, partitions.HardState{Term: 5, Commit: 41}))
+	must(t, b.directory.Create(testPartition, 8, &c, partitions.HardState{Term: 5, Commit: 41}))
 	log, err := b.directory.Open(testPartition, 8)
 	must(t, err)
 	got := log.Recovered()

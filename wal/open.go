@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"troupe/partitions"
 	"troupe/partitions/id"
@@ -119,6 +120,9 @@ func (o *opening) readState() (*partitions.Damage, error) {
 	if o.newest, o.base, err = o.checkpoints.load(first); err != nil {
 		return nil, err
 	}
+	if o.slot.Phase == PhaseEmpty {
+		return damage, o.untouched()
+	}
 	if o.newest == nil || len(o.firsts) == 0 {
 		return nil, fmt.Errorf("%s holds %d segments and no checkpoint that verifies: %w",
 			o.directory, len(o.firsts), partitions.ErrDamaged)
@@ -126,12 +130,27 @@ func (o *opening) readState() (*partitions.Damage, error) {
 	return damage, nil
 }
 
+// untouched demands that a log which its hard state calls empty is. Anything else in it means that the hard state is not
+// the one that was written last.
+func (o *opening) untouched() error {
+	if len(o.firsts) != 1 || o.firsts[0] != 1 || len(o.checkpoints.indices)+len(o.checkpoints.bases) > 0 {
+		return fmt.Errorf("%s waits for its first snapshot, and holds segments %v and checkpoints %v: %w",
+			o.directory, o.firsts, slices.Concat(o.checkpoints.indices, o.checkpoints.bases), partitions.ErrDamaged)
+	}
+	info, err := os.Stat(filepath.Join(o.directory, segmentName(1)))
+	if err == nil && info.Size() > 0 {
+		err = fmt.Errorf("%s waits for its first snapshot, and holds entries: %w", o.directory, partitions.ErrDamaged)
+	}
+	return err
+}
+
 // survey reads the last segments, at least two, and further back while the durable index lies before them. What lies in
 // front of those was fsynced when it was rolled: its damage is found by reads.
 func (o *opening) survey() error {
+	index, _ := stands(o.newest)
 	known := Known{
-		Durable:  max(o.slot.Durable, o.newest.Index),
-		Commit:   max(o.slot.HardState.Commit, o.newest.Index),
+		Durable:  max(o.slot.Durable, index),
+		Commit:   max(o.slot.HardState.Commit, index),
 		Poisoned: o.doubt.poisoned,
 	}
 	if o.doubt.poisoned {
@@ -158,7 +177,8 @@ func (o *opening) survey() error {
 
 // discontinuity looks for what is missing in front of the segments surveyed, as far as names and sizes tell.
 func (o *opening) discontinuity() (*partitions.Damage, error) {
-	if want := o.newest.Index + 1; o.firsts[0] > want {
+	index, _ := stands(o.newest)
+	if want := index + 1; o.firsts[0] > want {
 		return &partitions.Damage{
 			Kind: partitions.DamageAmnesia, File: segmentName(o.firsts[0]), Index: want,
 			Reason: fmt.Sprintf("the log begins at entry %d, and the newest checkpoint that verifies is of %d", o.firsts[0], want-1),
@@ -189,14 +209,14 @@ func (o *opening) discontinuity() (*partitions.Damage, error) {
 // reached, though nobody was voted for in it.
 func (o *opening) recover(damage *partitions.Damage, terms []partitions.TermStart) {
 	v, state := o.verdict, o.slot.HardState
-	term := o.newest.Term
+	index, term := stands(o.newest)
 	if n := len(terms); n > 0 {
 		term = max(term, terms[n-1].Term)
 	}
 	if term > state.Term {
 		state.Term, state.Vote = term, 0
 	}
-	state.Commit = min(v.Last, max(state.Commit, o.newest.Index))
+	state.Commit = min(v.Last, max(state.Commit, index))
 	o.recovered = partitions.Recovered{
 		HardState: state, Replica: o.owner, Base: o.base, Newest: o.newest,
 		First: o.firsts[0], Last: v.Last, Terms: terms,
@@ -212,7 +232,8 @@ func (o *opening) log() *Log {
 	l := &Log{
 		sys: o.sys, directory: o.directory, owner: o.owner, segmentBytes: o.segmentBytes,
 		recovered: o.recovered, checkpoints: o.checkpoints, state: o.recovered.HardState,
-		last: o.verdict.Last, durable: o.verdict.Last,
+		phase: o.slot.Phase,
+		last:  o.verdict.Last, durable: o.verdict.Last,
 	}
 	if o.base != nil {
 		l.front = o.base.NextOffset
@@ -303,7 +324,7 @@ func (o *opening) mend() error {
 // renewSlots writes the hard state to a new file, and fsyncs the directory, which may have new segments. Where the disk has
 // no room for one the old file must do, unless an fsync of it failed: a log on a full disk has to be readable.
 func (o *opening) renewSlots() error {
-	next := Slot{Sequence: o.slot.Sequence + 1, Replica: o.owner, HardState: o.recovered.HardState, Durable: o.verdict.Last}
+	next := Slot{Sequence: o.slot.Sequence + 1, Replica: o.owner, HardState: o.recovered.HardState, Durable: o.verdict.Last, Phase: o.slot.Phase}
 	err := createSlots(o.sys, o.directory, next)
 	if err == nil || o.doubt.poisoned || !errors.Is(err, partitions.ErrDiskFull) {
 		o.slot, o.kept = next, 0

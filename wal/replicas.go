@@ -11,10 +11,11 @@ import (
 )
 
 // Create makes the durable beginning of a replica's log: a checkpoint, the hard state, and an empty log behind the
-// checkpoint; then it registers the replica. Creating what is registered already changes nothing and is no error, even
+// checkpoint; then it registers the replica. Without a birth checkpoint the replica is registered and empty: it waits for
+// a snapshot, and keeps its term and vote until then. Creating what is registered already changes nothing and is no error, even
 // where its directory is gone: that is amnesia, and Open says so. It returns ErrRemoved for a replica that was removed,
 // and an error that unwraps to partitions.ErrDamaged while the register is damaged: it cannot tell whether the id is new.
-func (d *Directory) Create(p id.Partition, r id.Replica, birth partitions.Checkpoint, state partitions.HardState) error {
+func (d *Directory) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if found, ok := d.register.ids[r]; ok {
@@ -39,7 +40,7 @@ func (d *Directory) Create(p id.Partition, r id.Replica, birth partitions.Checkp
 }
 
 // build makes a replica's directory under another name and renames it when it is complete and durable.
-func (d *Directory) build(path string, r id.Replica, birth partitions.Checkpoint, state partitions.HardState) error {
+func (d *Directory) build(path string, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
 	sys, making := d.options.system, path+newSuffix
 	if err := os.RemoveAll(making); err != nil {
 		return err
@@ -47,11 +48,13 @@ func (d *Directory) build(path string, r id.Replica, birth partitions.Checkpoint
 	if err := os.Mkdir(making, 0o750); err != nil {
 		return err
 	}
-	files := map[string][]byte{
-		checkpointName(birth.Index):  AppendCheckpoint(nil, r, &birth),
-		hardStateName:                NewSlots(Slot{Sequence: 1, Replica: r, HardState: state, Durable: birth.Index}),
-		segmentName(birth.Index + 1): nil,
+	files := make(map[string][]byte)
+	slot := Slot{Sequence: 1, Replica: r, HardState: state, Phase: PhaseEmpty}
+	if birth != nil {
+		files[checkpointName(birth.Index)] = AppendCheckpoint(nil, r, birth)
+		slot.Durable, slot.Phase = birth.Index, PhaseBegun
 	}
+	files[hardStateName], files[segmentName(slot.Durable+1)] = NewSlots(slot), nil
 	for name, b := range files {
 		if err := writeNewFile(sys, filepath.Join(making, name), b); err != nil {
 			return err
