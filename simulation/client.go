@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -18,10 +19,13 @@ var errRefused = errors.New("simulation: connection refused")
 // Client is one simulated client: it connects when it has something to say, and again whenever its wire was cut. Frames are
 // really encoded and decoded.
 type Client struct {
-	world *World
-	name  string
-	life  *Life // the client's own: clients never crash
-	wire  *Wire
+	world  *World
+	name   string
+	life   *Life // the client's own: clients never crash
+	random *rand.Rand
+	// broker is where wire leads, or led last.
+	broker *Broker
+	wire   *Wire
 	// open tells that Hello was answered; calls made before then wait in unsent.
 	open        bool
 	correlation uint64
@@ -85,7 +89,9 @@ func (k *call) end(response protocol.Message, err error) {
 
 func (c *Client) connect() {
 	c.open = false
-	c.wire = c.world.cluster.Connect(c)
+	brokers := c.world.cluster.brokers
+	c.broker = brokers[c.random.IntN(len(brokers))]
+	c.wire = c.broker.Connect(c)
 	hello := &protocol.HelloRequest{Client: c.name}
 	c.wire.Send(protocol.EncodeRequest(0, hello).Payload())
 }
@@ -152,7 +158,7 @@ func (c *Client) emitted(payload []byte) {
 			return
 		}
 		for _, p := range response.Partitions {
-			c.world.admitted(id.Partition{Topic: p.TopicID, Number: p.Partition}, p.Err)
+			c.admitted(id.Partition{Topic: p.TopicID, Number: p.Partition}, p.Err)
 		}
 	}
 }
@@ -164,8 +170,8 @@ func (c *Client) produced(acks protocol.Acks, batches [][]byte, response *protoc
 			continue
 		}
 		at := id.Partition{Topic: response.TopicID, Number: p.Partition}
-		c.world.admitted(at, nil)
-		if why := c.world.cluster.disk.missing(at, p.BaseOffset, batches[i]); why != "" {
+		c.admitted(at, nil)
+		if why := c.broker.disk.missing(at, p.BaseOffset, batches[i]); why != "" {
 			c.world.violate(violation("ack-before-durable", "%v acknowledges %s's batch at offset %d, and a power loss now would lose it: %s",
 				at, c.name, p.BaseOffset, why))
 		}

@@ -36,7 +36,7 @@ func TestTwinConformsToWAL(t *testing.T) {
 		s := newScribe(random)
 		for range 4 {
 			conform(t, s, real, twin)
-			sameFiles(t, filepath.Join(path, "replicas", "t7-p2-r41"), w.volume, twin.twin(twinPartition, twinReplica).directory)
+			sameFiles(t, filepath.Join(path, "replicas", "t7-p2-r41"), w.cluster.brokers[0].volume, twin.twin(twinPartition, twinReplica).directory)
 			must(t, real.Close())
 			real, twin = open()
 		}

@@ -14,8 +14,8 @@ import (
 )
 
 // drawDamage draws how often a run damages what was durable: most never do.
-func (c *Cluster) drawDamage() int {
-	if chance(c.damage, 40) {
+func drawDamage(r *rand.Rand) int {
+	if chance(r, 40) {
 		return 15
 	}
 	return 0
@@ -33,14 +33,14 @@ func (v victim) segment() bool { return v.name[0] >= '0' && v.name[0] <= '9' }
 
 // injure damages one durable file of some topic's, while the power is off. The catalog and the register are spared: without
 // them nothing of a single broker can be served.
-func (c *Cluster) injure() {
-	w := c.world
-	if !w.trouble || !chance(c.damage, w.options.Damage) {
+func (b *Broker) injure() {
+	w := b.world
+	if !w.trouble || !chance(b.damage, w.options.Damage) {
 		return
 	}
-	segments := chance(c.damage, 60)
+	segments := chance(b.damage, 60)
 	var victims []victim
-	for _, v := range w.victims() {
+	for _, v := range b.victims() {
 		if v.segment() == segments {
 			victims = append(victims, v)
 		}
@@ -48,9 +48,9 @@ func (c *Cluster) injure() {
 	if len(victims) == 0 {
 		return
 	}
-	v := victims[c.damage.IntN(len(victims))]
-	before := w.volume.bytesIn(v.directory)
-	what, low, high := w.volume.Damage(v.directory+"/"+v.name, c.damage)
+	v := victims[b.damage.IntN(len(victims))]
+	before := b.volume.bytesIn(v.directory)
+	what, low, high := b.volume.Damage(v.directory+"/"+v.name, b.damage)
 	w.faults.count(what)
 	h := w.harmed[v.partition]
 	if h == nil {
@@ -70,15 +70,15 @@ func (c *Cluster) injure() {
 }
 
 // victims lists the durable files of all living topics.
-func (w *World) victims() []victim {
+func (b *Broker) victims() []victim {
 	var all []victim
-	for _, path := range sortedKeys(w.volume.durable) {
+	for _, path := range sortedKeys(b.volume.durable) {
 		directory := directoryOf(path)
 		name := strings.TrimPrefix(path[len(directory):], "/")
-		if strings.HasSuffix(name, unfinished) || len(w.volume.durable[path].synced) == 0 {
+		if strings.HasSuffix(name, unfinished) || len(b.volume.durable[path].synced) == 0 {
 			continue
 		}
-		for _, t := range w.topics {
+		for _, t := range b.world.topics {
 			for n := range t.Partitions {
 				owner, ours := strings.CutPrefix(directory, fmt.Sprintf("replicas/%v-p%d-r", t.ID, n))
 				if r, err := strconv.ParseUint(owner, 10, 64); ours && err == nil && !t.Deleted {

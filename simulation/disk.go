@@ -40,7 +40,7 @@ func openDisk(w *World, d *Device) (*Disk, error) {
 		world: w, device: d, register: map[id.Replica]bool{}, open: map[id.Replica]*Twin{},
 		doubts: map[id.Replica]doubt{}, newest: map[id.Replica]*Twin{},
 	}
-	b, err := w.volume.ReadFile(registerFile)
+	b, err := d.volume.ReadFile(registerFile)
 	if err != nil {
 		return disk, d.replace(registerFile, nil) // a new disk
 	}
@@ -61,7 +61,7 @@ func (d *Disk) note(r wal.Registration) error {
 	if d.refused != nil {
 		return d.refused
 	}
-	b, err := d.world.volume.ReadFile(registerFile)
+	b, err := d.device.volume.ReadFile(registerFile)
 	if err == nil {
 		err = d.device.write(registerFile, int64(len(b)), r.AppendTo(nil))
 	}
@@ -177,7 +177,7 @@ func (d *Disk) Remove(p id.Partition, r id.Replica) error {
 		}
 	}
 	t := d.twin(p, r)
-	for _, name := range d.world.volume.List(t.directory) {
+	for _, name := range d.device.volume.List(t.directory) {
 		if err := d.device.unlink(t.file(name)); err != nil {
 			return err
 		}
@@ -205,7 +205,7 @@ func (d *Disk) missing(p id.Partition, base id.Offset, sent []byte) string {
 			return fmt.Sprintf("no batch of replica %d begins there", t.owner)
 		}
 		e := t.entries[i]
-		b := d.world.volume.Synced(t.path(e.segment))
+		b := d.device.volume.Synced(t.path(e.segment))
 		if e.at+e.size > int64(len(b)) {
 			return fmt.Sprintf("segment %s is synced up to byte %d, the batch ends at %d", segmentFile(e.segment), len(b), e.at+e.size)
 		}

@@ -14,6 +14,6 @@
 //
 // It never reads a real clock, opens a file or a socket, or starts a goroutine.
 //
-// Start reading at run.go (what a run is), then cluster.go (what is replaced), scheduler.go (how order is drawn), disk.go
-// and volume.go (what a crash loses), oracle.go and invariants.go (what must hold).
+// Start reading at run.go (what a run is), then broker.go and cluster.go (what is replaced), scheduler.go (how order is drawn),
+// disk.go and volume.go (what a crash loses), oracle.go and invariants.go (what must hold).
 package simulation

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"errors"
+	"slices"
 
 	"troupe/gateway/protocol"
 	"troupe/partitions/id"
@@ -40,7 +41,7 @@ func (w *World) refused(p id.Partition, t *Topic, err error) {
 	if !h.told {
 		h.told = true
 		w.trace.event("damage", "told", "%v: %v", p, err)
-		if !w.cluster.disk.quarantined(p) {
+		if !w.cluster.quarantined(p) {
 			w.marks.count(MarkDamageRead)
 		}
 	}
@@ -56,9 +57,15 @@ func (d *Disk) quarantined(p id.Partition) bool {
 	return false
 }
 
+// quarantined tells whether some broker found its log of the partition damaged when it opened it last.
+func (c *Cluster) quarantined(p id.Partition) bool {
+	return slices.ContainsFunc(c.brokers, func(b *Broker) bool { return b.disk.quarantined(p) })
+}
+
 // admitted demands that an answer out of a quarantined partition says so.
-func (w *World) admitted(p id.Partition, refused *protocol.Error) {
-	if w.harmed[p] != nil && (refused == nil || refused.Outcome() == protocol.Done) && w.cluster.disk.quarantined(p) {
+func (c *Client) admitted(p id.Partition, refused *protocol.Error) {
+	w := c.world
+	if w.harmed[p] != nil && (refused == nil || refused.Outcome() == protocol.Done) && c.broker.disk.quarantined(p) {
 		w.violate(violation("damage-hidden", "the log of %v is damaged, and an answer from it does not say so", p))
 	}
 }

@@ -6,9 +6,12 @@ import (
 	"strings"
 )
 
-// logbook takes what the broker logs into the trace. A panic that the broker caught and logged ends the run: nothing that is
+// logbook takes what a broker logs into the trace. A panic that the broker caught and logged ends the run: nothing that is
 // simulated may cause one.
-type logbook struct{ trace *Trace }
+type logbook struct {
+	broker string
+	trace  *Trace
+}
 
 // Enabled takes everything.
 func (logbook) Enabled(context.Context, slog.Level) bool { return true }
@@ -26,7 +29,7 @@ func (l logbook) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	l.trace.event("log", strings.ToLower(r.Level.String()), "%s%s", r.Message, b.String())
+	l.trace.event(l.broker, "log "+strings.ToLower(r.Level.String()), "%s%s", r.Message, b.String())
 	if r.Message == "panic" || strings.HasPrefix(r.Message, "an actor failed") {
 		l.trace.raised = raised(reason)
 	}

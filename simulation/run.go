@@ -65,13 +65,13 @@ func Run(c Config) *Report {
 func newWorld(c Config) *World {
 	streams := Streams{c.Seed}
 	w := &World{
-		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace), volume: NewVolume(),
+		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace),
 		deleted: map[id.Partition]bool{}, harmed: map[id.Partition]*Harm{}, ids: map[id.Producer]bool{},
 	}
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
 	w.trace.now = w.scheduler.Now
+	w.options.Damage = drawDamage(streams.Named("damage"))
 	w.cluster = newCluster(w)
-	w.options.Damage = w.cluster.drawDamage()
 	w.scheduler.after = w.cluster.afterStep
 	return w
 }
@@ -82,7 +82,7 @@ func (w *World) live(length time.Duration) {
 	if w.options.RoughBirth {
 		w.trouble = true
 		w.cluster.Trouble()
-		w.cluster.crashWithin(200 * time.Millisecond)
+		w.cluster.any().crashWithin(200 * time.Millisecond)
 	}
 	w.cluster.Start()
 	admin := w.setUp()
@@ -128,9 +128,22 @@ func (w *World) reach(phase string, settled func() bool) bool {
 	if !w.over() && !settled() {
 		// What went wrong before may be why.
 		w.violate(w.judge(false))
-		w.violate(violation("not-live", "phase %q is not over %v after it began, %s: %s", phase, patienceAtRest, w.recently(), w.cluster.describe()))
+		w.violate(violation("not-live", "phase %q is not over %v after it began, %s: %s", phase, patienceAtRest, w.recently(), w.describe()))
 	}
 	return !w.over()
+}
+
+// describe says for a report what the brokers are doing, and what clients wait for.
+func (w *World) describe() string {
+	s := w.cluster.describe()
+	for _, p := range w.producers {
+		for _, st := range p.streams {
+			for _, b := range st.window {
+				s += fmt.Sprintf("; %s sequence %d of %v has %d tries", p.client.name, b.Sequence, b.Partition, b.Tries)
+			}
+		}
+	}
+	return s
 }
 
 // recently says what stood in the way of a phase.

@@ -79,7 +79,7 @@ func TestTraceChangesNothing(t *testing.T) {
 	if traced.Hash != silent.Hash {
 		t.Errorf("hash %s with a trace, %s without", traced.Hash, silent.Hash)
 	}
-	for _, want := range []string{"broker       start", "broker       ready", "acknowledged", "catalog      topic", "disk "} {
+	for _, want := range []string{"broker-a     start", "broker-a     ready", "acknowledged", "catalog      topic", "disk "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the trace does not say %q", want)
 		}

@@ -15,7 +15,7 @@ func (t *Twin) read(i int) (partitions.Entry, error) {
 	if e.lost {
 		return partitions.Entry{}, t.lost(i)
 	}
-	b, err := t.disk.world.volume.ReadFile(t.path(e.segment))
+	b, err := t.device.volume.ReadFile(t.path(e.segment))
 	if err != nil {
 		return partitions.Entry{}, err
 	}

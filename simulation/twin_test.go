@@ -32,7 +32,7 @@ func (w *World) boot(t *testing.T, random *rand.Rand, crash, fail int) *Disk {
 	t.Helper()
 	var crashNow, failNow int
 	d, err := openDisk(w, &Device{
-		volume: w.volume, random: random, room: func() int64 { return simulatedBytes }, faults: &w.faults, trace: w.trace,
+		volume: w.cluster.brokers[0].volume, random: random, room: func() int64 { return simulatedBytes }, faults: &w.faults, trace: w.trace,
 		crash: func() int { return crashNow }, fail: func() int { return failNow },
 	})
 	must(t, err)
@@ -246,7 +246,7 @@ func TestTwinKeepsWhatWasSynced(t *testing.T) {
 					_ = log.Close()
 				}
 			}
-			w.volume.PowerLoss(random, &w.faults)
+			w.cluster.brokers[0].volume.PowerLoss(random, &w.faults)
 		}
 		if w.broken != nil {
 			t.Fatalf("seed %d: %v", seed, w.broken)

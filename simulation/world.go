@@ -17,7 +17,6 @@ type World struct {
 	scheduler *Scheduler
 	faults    Faults
 	marks     Marks
-	volume    *Volume
 	cluster   *Cluster
 	history   History
 	topics    []*Topic
@@ -47,6 +46,7 @@ type Topic struct {
 
 // Options are what a seed draws for its run.
 type Options struct {
+	Nodes        int           // brokers
 	Topics       int           // that live as long as the run
 	Partitions   int           // at most, of each
 	Producers    int           // at least one idempotent
@@ -71,7 +71,7 @@ type Options struct {
 
 func drawOptions(r *rand.Rand) Options {
 	o := Options{
-		Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
+		Nodes: 1, Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
 		Pace: time.Duration(between(r, 10, 60)) * time.Millisecond, Patience: time.Duration(between(r, 100, 1500)) * time.Millisecond,
 		ValueBits: between(r, 3, 11), SegmentBytes: 1 << between(r, 11, 18), Checkpoint: 1 << between(r, 12, 18), Tail: 1 << between(r, 10, 18),
 		SlowDisk:   time.Duration(between(r, 5, 400)) * time.Millisecond,
@@ -91,7 +91,7 @@ func drawOptions(r *rand.Rand) Options {
 
 func (w *World) newClient(name string) *Client {
 	w.clients++
-	return &Client{world: w, name: name, life: &Life{}}
+	return &Client{world: w, name: name, life: &Life{}, random: w.streams.Named(name + "'s brokers")}
 }
 
 func (w *World) newValue() Value {

@@ -47,7 +47,7 @@ func TestManySeedsAsJSON(t *testing.T) {
 }
 
 func TestTracePrintsEvents(t *testing.T) {
-	if out := execute(t, "--seed", "3", "--length", "1s", "--trace"); !strings.Contains(out, "broker       ready") {
+	if out := execute(t, "--seed", "3", "--length", "1s", "--trace"); !strings.Contains(out, "broker-a     ready") {
 		t.Errorf("the trace does not show the broker getting ready:\n%s", out)
 	}
 }
