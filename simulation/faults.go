@@ -8,7 +8,7 @@ import (
 // Fault is one kind of misfortune. Each is counted, so that a set of runs in which one never happened can be told.
 type Fault int
 
-// The faults of one broker.
+// The faults of one broker, and then those that need several.
 const (
 	FaultCrash         Fault = iota // the broker dies between two steps
 	FaultCrashInDisk                // it dies inside a storage step
@@ -32,13 +32,32 @@ const (
 	FaultBitFlip                    // a bit of what was durable flips
 	FaultZeroPage                   // a page of what was durable turns to zeros
 	FaultCutFile                    // a file that was durable loses its end
+
+	FaultSlowFrame       // a frame between two brokers takes long
+	FaultLostFrame       // it is lost, and its link goes on
+	FaultDoubledFrame    // it arrives twice
+	FaultOvertakingFrame // it arrives before one sent earlier
+	FaultCutFrame        // a part of it arrives
+	FaultForeignFrame    // another layout or kind arrives in its place
+	FaultOversizeFrame   // more bytes arrive than a frame may have
+	FaultClog            // links hold frames back and release them later
+	FaultLostLink        // the links between two brokers end, with what is on its way
+	FaultCutHalves       // two sides do not reach each other
+	FaultCutAlone        // one broker reaches nobody
+	FaultCutLeader       // one that leads reaches nobody
+	FaultCutBridge       // two sides reach each other over one broker only
+	FaultCutOneWay       // one side is heard and hears nothing
 	faultKinds
+
+	firstOfSeveral = FaultSlowFrame
 )
 
 var faultNames = [faultKinds]string{
 	"crash", "crash-in-disk", "crash-in-open", "lost-all", "kept-all", "lost-suffix", "lost-pages", "torn-page", "zero-tail",
 	"lost-create", "lost-rename", "write-error", "sync-error", "disk-full", "no-room", "slow-disk", "cut-connection", "retry", "stale-resend",
 	"bit-flip", "zero-page", "cut-file",
+	"slow-frame", "lost-frame", "doubled-frame", "overtaking-frame", "cut-frame", "foreign-frame", "oversize-frame", "clog", "lost-link",
+	"cut-halves", "cut-alone", "cut-leader", "cut-bridge", "cut-one-way",
 }
 
 // String returns the fault's name.
@@ -56,11 +75,11 @@ func (f *Faults) Add(other Faults) {
 	}
 }
 
-// Missing lists the kinds that never happened.
-func (f Faults) Missing() []Fault {
+// Missing lists the kinds that never happened; several tells that some run had several brokers.
+func (f Faults) Missing(several bool) []Fault {
 	var missing []Fault
 	for i, n := range f {
-		if n == 0 {
+		if n == 0 && (several || Fault(i) < firstOfSeveral) {
 			missing = append(missing, Fault(i))
 		}
 	}

@@ -30,7 +30,15 @@ type Scheduler struct {
 
 // Life is how long something runs: one start of the broker, one connection. Steps and timers of a life that is over are
 // dropped, as a killed process drops its.
-type Life struct{ over bool }
+type Life struct {
+	over bool
+	// paused: its steps are held until it goes on, as those of a stopped process.
+	paused bool
+	held   []step
+}
+
+// hold keeps a step until the life goes on.
+func (l *Life) hold(of *Life, run func()) { l.held = append(l.held, step{of, run}) }
 
 type step struct {
 	life *Life
@@ -66,6 +74,16 @@ func (s *Scheduler) At(l *Life, d time.Duration, run func()) (cancel func()) {
 	}}
 	heap.Push(&s.timers, t)
 	return func() { t.canceled = true }
+}
+
+// Pause stops a life where it is: its steps and timers wait.
+func (s *Scheduler) Pause(l *Life) { l.paused = true }
+
+// Resume lets a paused life go on with everything that has come due.
+func (s *Scheduler) Resume(l *Life) {
+	l.paused = false
+	s.ready = append(s.ready, l.held...)
+	l.held = nil
 }
 
 // Run runs steps until virtual time passes end, until says so after some step, or nothing is left to do.
@@ -111,6 +129,10 @@ func (s *Scheduler) step() {
 	s.ready[last] = step{}
 	s.ready = s.ready[:last]
 	if next.life.over {
+		return
+	}
+	if next.life.paused {
+		next.life.held = append(next.life.held, next)
 		return
 	}
 	s.now += time.Duration(s.random.Int64N(int64(stepCost)))

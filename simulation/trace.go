@@ -3,6 +3,7 @@ package simulation
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"time"
 
@@ -24,6 +25,9 @@ const (
 	fnvOffset = 14695981039346656037
 	fnvPrime  = 1099511628211
 )
+
+// castagnoli is the table of the checksum that stands for many bytes.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // NewTrace returns an empty trace that prints to out, if that is not nil.
 func NewTrace(out io.Writer) *Trace {
@@ -47,11 +51,9 @@ func (t *Trace) mixString(s string) {
 	t.mix(uint64(len(s)))
 }
 
+// mixBytes adds a checksum: bytes are many.
 func (t *Trace) mixBytes(b []byte) {
-	for _, c := range b {
-		t.hash = (t.hash ^ uint64(c)) * fnvPrime
-	}
-	t.mix(uint64(len(b)))
+	t.mix(uint64(crc32.Checksum(b, castagnoli))<<32 | uint64(len(b)))
 }
 
 // event adds one event to the hash and prints it: when, who, what, and the rest.
