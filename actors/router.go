@@ -28,10 +28,10 @@ func (r *Router) Cluster() partitions.ClusterView { return r.cluster() }
 // Now returns the broker's clock.
 func (r *Router) Now() id.Timestamp { return r.stage.seams.Clock.Now() }
 
-// CreateTopic proposes a topic. Without candidate nodes it goes to this one; At is set here. It completes when this
+// CreateTopic proposes a topic. Without placements it goes to this node; At is set here. It completes when this
 // broker routes to the topic's partitions and each of them has opened, or has a problem that its status shows. Errors:
-// partitions.ErrDiskFull, catalog.ErrTopicExists (with the topic that exists), ErrInvalidName, ErrInvalidPartitions, ErrInvalidSetting, and those
-// of a produce to the catalog's partition.
+// partitions.ErrDiskFull, catalog.ErrTopicExists (with the topic that exists), ErrInvalidName, ErrInvalidPartitions, ErrInvalidSetting,
+// ErrTooFewNodes, and those of a produce to the catalog's partition.
 func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error)) {
 	if err := c.Validate(); err != nil {
 		done(nil, err)
@@ -41,8 +41,12 @@ func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, er
 		done(nil, fmt.Errorf("create topic %q: %w", c.Name, err))
 		return
 	}
-	if len(c.Nodes) == 0 {
-		c.Nodes = []id.Node{r.stage.node}
+	if len(c.Placements) == 0 {
+		if n := c.Replicas(); n > 1 {
+			done(nil, fmt.Errorf("create topic %q: %d replicas on 1 broker: %w", c.Name, n, catalog.ErrTooFewNodes))
+			return
+		}
+		c.Placements = catalog.PlaceOn(c.Partitions, r.stage.node)
 	}
 	c.At = r.Now()
 	r.order(&createOrder{command: c, done: done})

@@ -8,8 +8,8 @@ import (
 	"troupe/partitions/id"
 )
 
-// createTopic proposes a topic, on the brokers that are alive. What no state of the catalog would accept is refused before
-// it is proposed.
+// createTopic proposes a topic; where its replicas go is the broker's choice. What no state of the catalog would accept is
+// refused before it is proposed.
 func (s *Session) createTopic(c call, r *protocol.CreateTopicRequest) {
 	command := catalog.CreateTopic{
 		Name: id.Topic(r.Topic), Partitions: r.Partitions, Settings: r.Settings, At: s.broker.Now(),
@@ -28,15 +28,6 @@ func (s *Session) createTopic(c call, r *protocol.CreateTopicRequest) {
 			c.refuse(s.refusal(subject(r.Topic), err))
 			return
 		}
-	}
-	for _, n := range s.broker.Cluster().Nodes {
-		if n.Alive {
-			command.Nodes = append(command.Nodes, n.Node)
-		}
-	}
-	if len(command.Nodes) == 0 {
-		c.refuse(protocol.NewError(protocol.CodeUnavailable, "topic %q: this broker sees no living broker to place it on", r.Topic))
-		return
 	}
 	s.broker.CreateTopic(command, func(t *catalog.Topic, err error) {
 		if err != nil {

@@ -52,7 +52,7 @@ func newFakeBroker(t testing.TB, topics ...catalog.CreateTopic) *fakeBroker {
 	b := &fakeBroker{now: testStart, fold: catalog.NewFold(), logs: map[id.Partition]*fakeLog{}, producer: 4000}
 	b.apply(catalog.Bootstrap{Cluster: testCluster, Node: testNode, At: testStart})
 	for _, c := range topics {
-		c.Nodes, c.At = []id.Node{testNode}, testStart
+		c.Placements, c.At = catalog.PlaceOn(c.Partitions, testNode), testStart
 		if r := b.apply(c); r.Err != nil {
 			t.Fatal(r.Err)
 		}
@@ -122,6 +122,7 @@ func (b *fakeBroker) release() {
 }
 
 func (b *fakeBroker) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error)) {
+	c.Placements = catalog.PlaceOn(c.Partitions, testNode)
 	b.mu.Lock()
 	r := catalog.Result{Err: b.failAll}
 	if r.Err == nil {

@@ -8,6 +8,7 @@ import (
 	"troupe/partitions"
 	"troupe/partitions/batch"
 	"troupe/partitions/catalog"
+	"troupe/partitions/id"
 )
 
 // refusals maps the sentinels of the rooms behind the gateway to codes. An error unwraps to one of them; the first match
@@ -19,6 +20,7 @@ var refusals = []struct {
 	// First: an unknown outcome tells why it is unknown, and that reason alone may be one that means "not done".
 	{partitions.ErrOutcomeUnknown, protocol.CodeOutcomeUnknown},
 	{partitions.ErrNotLeader, protocol.CodeNotLeader},
+	{partitions.ErrStaleLeader, protocol.CodeStaleLeader},
 	{partitions.ErrNotReady, protocol.CodeNotReady},
 	{partitions.ErrThrottled, protocol.CodeThrottled},
 	// Before the range: a damaged log that holds less than it did must not make a client begin elsewhere.
@@ -49,6 +51,12 @@ var refusals = []struct {
 	{catalog.ErrInvalidSetting, protocol.CodeInvalidSetting},
 	{catalog.ErrInvalidPartitions, protocol.CodeInvalidPartitions},
 	{catalog.ErrTooMany, protocol.CodeTooManyTopics},
+	{catalog.ErrTooFewNodes, protocol.CodeTooFewBrokers},
+	{catalog.ErrInvalidAssignment, protocol.CodeInvalidAssignment},
+	{catalog.ErrAssignmentChanged, protocol.CodeAssignmentChanged},
+	{catalog.ErrMoveUnderWay, protocol.CodeMoveUnderWay},
+	{catalog.ErrUnknownNode, protocol.CodeUnknownBroker},
+	{catalog.ErrNodeInUse, protocol.CodeBrokerInUse},
 	// What only the broker itself can cause.
 	{catalog.ErrBootstrapped, protocol.CodeInternal},
 	{catalog.ErrInvalidCommand, protocol.CodeInternal},
@@ -78,11 +86,28 @@ func (s *Session) refusal(subject string, err error) *protocol.Error {
 		e.Details.WaitMillis = int64(s.limits.ThrottleMillis)
 		e.Details.Limit = "partition"
 	}
+	var leader *partitions.NotLeaderError
+	if code == protocol.CodeNotLeader && errors.As(err, &leader) {
+		e.Details.Leader, e.Details.Gateway = leader.Leader, s.gatewayOf(leader.Leader)
+	}
 	var bounds *partitions.RangeError
 	if errors.As(err, &bounds) {
 		e.Details.Asked, e.Details.LogStart, e.Details.LogEnd = bounds.Asked, bounds.LogStart, bounds.LogEnd
 	}
 	return e
+}
+
+// gatewayOf finds where a broker's gateway listens; empty if this broker does not know.
+func (s *Session) gatewayOf(node id.Node) string {
+	if node == 0 {
+		return ""
+	}
+	for _, n := range s.broker.Cluster().Nodes {
+		if n.Node == node {
+			return n.Gateway
+		}
+	}
+	return ""
 }
 
 // readRefusal is refusal for requests that change nothing: their outcome cannot be unknown, they may simply be sent again.

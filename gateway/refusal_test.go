@@ -12,6 +12,7 @@ import (
 	"troupe/gateway/protocol"
 	"troupe/partitions"
 	"troupe/partitions/catalog"
+	"troupe/partitions/id"
 )
 
 // Every sentinel that the rooms behind the gateway declare has exactly one row in the table. A new one without a row would
@@ -82,6 +83,12 @@ func TestRefusalsCarryDetails(t *testing.T) {
 	}
 	if e := s.refusal("x", partitions.ErrThrottled); e.Details.WaitMillis != 250 {
 		t.Errorf("got %+v", e.Details)
+	}
+	for node, gateway := range map[id.Node]string{0: "", 0xb2: "127.0.0.1:9742", 0xff: ""} {
+		e := s.refusal("x", fmt.Errorf("here: %w", &partitions.NotLeaderError{Leader: node, Term: 4}))
+		if e.Code != protocol.CodeNotLeader || (e.Details != protocol.Details{Leader: node, Gateway: gateway}) {
+			t.Errorf("leader %v: got %v %+v", node, e, e.Details)
+		}
 	}
 	if e := s.refusal("x", errors.New("surprise")); e.Code != protocol.CodeInternal || e.Outcome() != protocol.Unknown || e.Retriable {
 		t.Errorf("got %v", e)

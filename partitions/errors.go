@@ -12,6 +12,8 @@ import (
 var (
 	// ErrNotLeader: this replica does not lead the partition. Not done.
 	ErrNotLeader = errors.New("partitions: not the leader")
+	// ErrStaleLeader: a leader of an earlier term than has been seen answered a read; what it says may be out of date. Not done.
+	ErrStaleLeader = errors.New("partitions: stale leader")
 	// ErrNotReady: the leader has not yet applied the first entry of its term, or the replica is still opening. Not done.
 	ErrNotReady = errors.New("partitions: not ready")
 	// ErrThrottled: a named budget is used up; wait and send again. Not done.
@@ -72,6 +74,23 @@ func (e *RangeError) Error() string {
 
 // Unwrap returns Err.
 func (e *RangeError) Unwrap() error { return e.Err }
+
+// NotLeaderError is ErrNotLeader with what the replica knows of who leads.
+type NotLeaderError struct {
+	Leader id.Node // where the leader lives; 0: none known
+	Term   id.Term
+}
+
+// Error names the leader.
+func (e *NotLeaderError) Error() string {
+	if e.Leader == 0 {
+		return fmt.Sprintf("%v: no leader is known in term %d", ErrNotLeader, e.Term)
+	}
+	return fmt.Sprintf("%v: the leader of term %d is on broker %v", ErrNotLeader, e.Term, e.Leader)
+}
+
+// Unwrap returns ErrNotLeader.
+func (e *NotLeaderError) Unwrap() error { return ErrNotLeader }
 
 // InvariantError is the value of a panic: something that can only be a bug, with the two numbers that disagree. A replica
 // that raised one is stopped and never restarted.

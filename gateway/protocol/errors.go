@@ -29,6 +29,9 @@ const (
 	CodeInvalidSetting    Code = 14
 	CodeInvalidPartitions Code = 15
 	CodeTooManyTopics     Code = 16
+	CodeTooFewBrokers     Code = 17
+	CodeInvalidAssignment Code = 18
+	CodeAssignmentChanged Code = 19
 
 	CodeNotLeader      Code = 20
 	CodeNotReady       Code = 21
@@ -37,6 +40,7 @@ const (
 	CodeUnavailable    Code = 24
 	CodeDamaged        Code = 25
 	CodeDiskFull       Code = 26
+	CodeStaleLeader    Code = 27
 
 	CodeOffsetOutOfRange   Code = 30
 	CodeOffsetMismatch     Code = 31
@@ -46,6 +50,10 @@ const (
 	CodeFencedProducer     Code = 35
 	CodeInvalidBatch       Code = 36
 	CodeBatchTooLarge      Code = 37
+
+	CodeUnknownBroker Code = 40
+	CodeBrokerInUse   Code = 41
+	CodeMoveUnderWay  Code = 42
 )
 
 // Outcome tells whether a refused request took effect.
@@ -68,10 +76,11 @@ func (o Outcome) String() string { return [...]string{"not done", "unknown", "do
 type details uint8
 
 const (
-	detailsNone  details = iota
-	detailsRange         // asked, log_start, log_end
-	detailsLimit         // limit
-	detailsWait          // limit, wait_ms
+	detailsNone   details = iota
+	detailsRange          // asked, log_start, log_end
+	detailsLimit          // limit
+	detailsWait           // limit, wait_ms
+	detailsLeader         // leader, gateway
 )
 
 // ErrorKind is what every error of one code has in common.
@@ -103,13 +112,18 @@ var kinds = []ErrorKind{
 	{CodeInvalidPartitions, "INVALID_PARTITIONS", false, NotDone, "The number of partitions is below 1 or above the limit.", detailsNone},
 	{CodeTooManyTopics, "TOO_MANY_TOPICS", false, NotDone, "The cluster has as many topics, or partitions in all, as its limits allow.", detailsNone},
 
-	{CodeNotLeader, "NOT_LEADER", true, NotDone, "The partition has no leader that could be reached; an election may be under way.", detailsNone},
+	{CodeTooFewBrokers, "TOO_FEW_BROKERS", false, NotDone, "More replicas are asked for than there are brokers to place them on.", detailsNone},
+	{CodeInvalidAssignment, "INVALID_ASSIGNMENT", false, NotDone, "A partition's replicas go to 1, 3 or 5 different brokers that are not gone.", detailsNone},
+	{CodeAssignmentChanged, "ASSIGNMENT_CHANGED", false, NotDone, "The partition's assignment is no longer the one that the request was made from; look again.", detailsNone},
+
+	{CodeNotLeader, "NOT_LEADER", true, NotDone, "The partition has no leader that this broker could reach; an election may be under way. The details tell who it heard leads.", detailsLeader},
 	{CodeNotReady, "NOT_READY", true, NotDone, "The partition is opening, or its new leader is not ready to serve.", detailsNone},
 	{CodeThrottled, "THROTTLED", true, NotDone, "A named budget of the broker is used up; wait as long as the details say. On a new connection: it is closed.", detailsWait},
 	{CodeOutcomeUnknown, "OUTCOME_UNKNOWN", false, Unknown, "The request was proposed and then lost sight of. Only an idempotent producer may send it again.", detailsNone},
 	{CodeUnavailable, "UNAVAILABLE", true, NotDone, "The partition is stopped or its disk fails; an operator must look.", detailsNone},
 	{CodeDamaged, "DAMAGED", true, NotDone, "The partition's bytes on this broker do not verify; they are never served.", detailsNone},
 	{CodeDiskFull, "DISK_FULL", true, NotDone, "The broker's disk is below its reserve; reads go on.", detailsNone},
+	{CodeStaleLeader, "STALE_LEADER", true, NotDone, "A leader answered whose successor has been seen; its answer is not shown, for it may be out of date.", detailsNone},
 
 	{CodeOffsetOutOfRange, "OFFSET_OUT_OF_RANGE", false, NotDone, "The offset is below the log start or above the log end; the details tell both.", detailsRange},
 	{CodeOffsetMismatch, "OFFSET_MISMATCH", false, NotDone, "The partition does not end at expect_end_offset; the details tell where it does.", detailsRange},
@@ -119,6 +133,10 @@ var kinds = []ErrorKind{
 	{CodeFencedProducer, "FENCED_PRODUCER", false, NotDone, "A newer epoch of this producer has written.", detailsNone},
 	{CodeInvalidBatch, "INVALID_BATCH", false, NotDone, "The record batch contradicts itself or fails its checksum.", detailsNone},
 	{CodeBatchTooLarge, "BATCH_TOO_LARGE", false, NotDone, "The record batch is larger than the topic's max.message.bytes, or beyond one of the limits told in Hello: batch_bytes, batch_records, batch_headers, record_headers, decompressed_bytes.", detailsNone},
+
+	{CodeUnknownBroker, "UNKNOWN_BROKER", false, NotDone, "No broker of that id was ever in the cluster, or it is gone for ever.", detailsNone},
+	{CodeBrokerInUse, "BROKER_IN_USE", false, NotDone, "The broker still has replicas, or those left without it could not take them.", detailsNone},
+	{CodeMoveUnderWay, "MOVE_UNDER_WAY", false, NotDone, "The partition is still moving: wait until it has arrived, or assign it back to where it was.", detailsNone},
 }
 
 // Kinds returns the table of errors, in the order of their codes. The caller must not change it.
@@ -160,6 +178,8 @@ type Details struct {
 	LogEnd     id.Offset // exclusive: the high watermark for a fetch, the next offset for a produce
 	WaitMillis int64     // how long to wait before the next attempt
 	Limit      string    // which limit was met, by its name in Hello; "partition": a budget of the partition
+	Leader     id.Node   // who leads the partition, as far as the broker knows; 0: it does not
+	Gateway    string    // where that broker's gateway listens; empty: not known
 }
 
 // mostMessage is how long a message may be. It may quote what a client sent, which must not come back many times as long.
@@ -226,6 +246,10 @@ func (w *writer) error(e *Error) {
 		w.fields(2)
 		w.putStr("limit", e.Details.Limit)
 		w.putInt("wait_ms", e.Details.WaitMillis)
+	case detailsLeader:
+		w.fields(2)
+		w.putNode("leader", e.Details.Leader)
+		w.putStr("gateway", e.Details.Gateway)
 	default:
 		w.fields(0)
 	}
@@ -255,6 +279,10 @@ func (r *reader) error() *Error {
 				e.Details.Limit = r.str()
 			case "wait_ms":
 				e.Details.WaitMillis = r.int(0, maxInt64)
+			case "leader":
+				e.Details.Leader = r.node()
+			case "gateway":
+				e.Details.Gateway = r.str()
 			default:
 				return false
 			}

@@ -68,6 +68,10 @@ func (c AlterTopic) apply(next *State) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if n := next.count(Active); wantedReplicas(altered.Settings) > n {
+		return Result{}, fmt.Errorf("topic %q: replicas=%s, but %d brokers take replicas; start more first: %w",
+			t.Name, altered.Settings[replicas], n, ErrTooFewNodes)
+	}
 	next.add(altered)
 	return Result{Topic: altered}, nil
 }

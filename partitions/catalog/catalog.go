@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"troupe/partitions"
 	"troupe/partitions/id"
@@ -28,6 +29,7 @@ const (
 	// MaxPartitionsInAll bounds the partitions of all topics. What lists all of them must fit one frame of the protocol,
 	// with five replicas each.
 	MaxPartitionsInAll = 50_000
+	MaxReplicas        = 5   // of one partition
 	MaxNameBytes       = 249 // of a topic's name
 	MaxReserveAtOnce   = 1 << 20
 	firstProducer      = id.Producer(1)
@@ -44,8 +46,11 @@ type State struct {
 	// Topics and ByName hold the same topics: ByName[t.Name] = t.ID for every one of them, the catalog's own included.
 	Topics map[id.TopicID]*Topic
 	ByName map[id.Topic]id.TopicID
-	// Doomed are replicas of deleted topics whose bytes may still be on their node's disk, ordered by replica. Their node
-	// removes the bytes and then says so with Forget; a crash in between loses nothing and leaks nothing.
+	// Nodes are the brokers that were ever enlisted, those that are gone included: a gone node never comes back.
+	Nodes map[id.Node]*Node
+	// Doomed are replicas of deleted topics, and such that their partition has moved away from, whose bytes may still be on
+	// their node's disk, ordered by replica. Their node removes the bytes and then says so with Forget; a crash in between
+	// loses nothing and leaks nothing. A replica that is not listed here is never removed.
 	Doomed []Doomed
 	// NextTopic, NextReplica and NextProducer are the next ids to give; none is ever given twice.
 	NextTopic    id.TopicID
@@ -62,23 +67,12 @@ type Topic struct {
 	Partitions []Assignment      // by partition number
 }
 
-// Assignment says which replicas a partition has. Founders never change; they are what each of them is born from.
-type Assignment struct {
-	Founders []partitions.Placed
-	Replicas []partitions.Placed // the first is the preferred leader
-}
-
-// Doomed is a replica that lost its topic.
-type Doomed struct {
-	Partition id.Partition
-	partitions.Placed
-}
-
 // empty is the state before the first command.
 func empty() *State {
 	return &State{
 		Topics:       map[id.TopicID]*Topic{},
 		ByName:       map[id.Topic]id.TopicID{},
+		Nodes:        map[id.Node]*Node{},
 		NextTopic:    FirstUserTopic,
 		NextReplica:  FirstReplica,
 		NextProducer: firstProducer,
@@ -120,14 +114,23 @@ func (s *State) Room(more int32, topics, partitions int) error {
 func (t *Topic) Effective() partitions.Settings { return effective(t.Settings) }
 
 // Values describes every setting of the topic: its value and who chose it, in the order of Settings.
-func (t *Topic) Values() []Value { return values(t.Settings) }
+func (t *Topic) Values() []Value {
+	all := values(t.Settings)
+	for i := range all {
+		if v := &all[i]; v.Name == replicas && !v.Chosen && len(t.Partitions) > 0 {
+			v.Value = strconv.Itoa(len(t.Partitions[0].Replicas)) // whoever created it chose so many
+		}
+	}
+	return all
+}
 
-// branch copies s as deep as a command may change it: the maps and the list, not the topics, which are replaced whole.
+// branch copies s as deep as a command may change it: the maps and the list, not topics and nodes, which are replaced whole.
 // Catalog commands are rare; a copy of the maps (a word per topic) buys readers that never lock.
 func (s *State) branch() *State {
 	next := *s
 	next.Topics = maps.Clone(s.Topics)
 	next.ByName = maps.Clone(s.ByName)
+	next.Nodes = maps.Clone(s.Nodes)
 	next.Doomed = slices.Clone(s.Doomed)
 	return &next
 }

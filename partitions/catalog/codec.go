@@ -3,8 +3,6 @@ package catalog
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
-	"slices"
 
 	"troupe/partitions/id"
 )
@@ -16,14 +14,22 @@ import (
 //	| u8 = 1  | u8   |                                                            |
 //	+---------+------+------------------------------------------------------------+
 //	1 Bootstrap         cluster u64 | node u64 | at varint
-//	2 CreateTopic       name string | partitions varint | settings | nodes: uvarint n, n × u64 | at varint
+//	2 (CreateTopic of old: see older.go)
 //	3 DeleteTopic       topic uvarint
 //	4 ReserveProducers  count varint
 //	5 Forget            uvarint n, n × uvarint replica
 //	6 AlterTopic        topic uvarint | settings | unset: uvarint n, n × string name, names ascending
+//	7 CreateTopic       name string | partitions varint | settings | placements: uvarint n, n × nodes | at varint
+//	8 Assign            partition | nodes | replace: uvarint n, n × uvarint replica | if varint
+//	9 Moved             partition | version varint | gone: uvarint n, n × uvarint replica
+//	10 Enlist           node u64 | rack string
+//	11 Drain            node u64 | on u8: 0 or 1
+//	12 Dismiss          node u64
 //
-//	string    uvarint length, bytes
-//	settings  uvarint n, n × (string name, string value), names ascending
+//	string     uvarint length, bytes
+//	settings   uvarint n, n × (string name, string value), names ascending
+//	nodes      uvarint n, n × u64
+//	partition  topic uvarint | number uvarint
 //
 // Fixed numbers are little-endian. Nothing may follow the body. A command has exactly one encoding.
 const commandVersion = 1
@@ -33,11 +39,17 @@ type commandKind uint8
 
 const (
 	kindBootstrap        commandKind = 1
-	kindCreateTopic      commandKind = 2
+	kindCreateTopicOld   commandKind = 2
 	kindDeleteTopic      commandKind = 3
 	kindReserveProducers commandKind = 4
 	kindForget           commandKind = 5
 	kindAlterTopic       commandKind = 6
+	kindCreateTopic      commandKind = 7
+	kindAssign           commandKind = 8
+	kindMoved            commandKind = 9
+	kindEnlist           commandKind = 10
+	kindDrain            commandKind = 11
+	kindDismiss          commandKind = 12
 )
 
 func (Bootstrap) kind() commandKind        { return kindBootstrap }
@@ -45,6 +57,11 @@ func (CreateTopic) kind() commandKind      { return kindCreateTopic }
 func (DeleteTopic) kind() commandKind      { return kindDeleteTopic }
 func (ReserveProducers) kind() commandKind { return kindReserveProducers }
 func (Forget) kind() commandKind           { return kindForget }
+func (Assign) kind() commandKind           { return kindAssign }
+func (Moved) kind() commandKind            { return kindMoved }
+func (Enlist) kind() commandKind           { return kindEnlist }
+func (Drain) kind() commandKind            { return kindDrain }
+func (Dismiss) kind() commandKind          { return kindDismiss }
 
 // Encode returns a command's bytes: equal commands have equal bytes.
 func Encode(c Command) []byte {
@@ -72,17 +89,29 @@ func decodeBody(kind commandKind, r *reader) Command {
 	case kindCreateTopic:
 		c := CreateTopic{Name: id.Topic(r.string()), Partitions: int32(r.within(r.varint(), 1<<31-1))}
 		c.Settings = r.settings()
-		c.Nodes = list(r, 8, func() id.Node { return id.Node(r.fixed()) })
+		c.Placements = list(r, 1, r.nodes)
 		c.At = id.Timestamp(r.varint())
 		return c
+	case kindCreateTopicOld:
+		return decodeCreateTopicOld(r)
 	case kindDeleteTopic:
 		return DeleteTopic{Topic: id.TopicID(r.uvarint())}
 	case kindReserveProducers:
 		return ReserveProducers{Count: r.varint()}
 	case kindForget:
-		return Forget{Replicas: list(r, 1, func() id.Replica { return id.Replica(r.uvarint()) })}
+		return Forget{Replicas: r.replicas()}
 	case kindAlterTopic:
 		return AlterTopic{Topic: id.TopicID(r.uvarint()), Set: r.settings(), Unset: r.names()}
+	case kindAssign:
+		return Assign{Partition: r.partition(), Nodes: r.nodes(), Replace: r.replicas(), If: id.Offset(r.varint())}
+	case kindMoved:
+		return Moved{Partition: r.partition(), Version: id.Offset(r.varint()), Gone: r.replicas()}
+	case kindEnlist:
+		return Enlist{Node: id.Node(r.fixed()), Rack: r.string()}
+	case kindDrain:
+		return Drain{Node: id.Node(r.fixed()), On: r.within(int64(r.byte()), 1) == 1}
+	case kindDismiss:
+		return Dismiss{Node: id.Node(r.fixed())}
 	}
 	return nil
 }
@@ -97,9 +126,9 @@ func (c CreateTopic) encode(b []byte) []byte {
 	b = appendString(b, string(c.Name))
 	b = binary.AppendVarint(b, int64(c.Partitions))
 	b = appendSettings(b, c.Settings)
-	b = binary.AppendUvarint(b, uint64(len(c.Nodes)))
-	for _, n := range c.Nodes {
-		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	b = binary.AppendUvarint(b, uint64(len(c.Placements)))
+	for _, nodes := range c.Placements {
+		b = appendNodes(b, nodes)
 	}
 	return binary.AppendVarint(b, int64(c.At))
 }
@@ -108,129 +137,28 @@ func (c DeleteTopic) encode(b []byte) []byte { return binary.AppendUvarint(b, ui
 
 func (c ReserveProducers) encode(b []byte) []byte { return binary.AppendVarint(b, c.Count) }
 
-func (c Forget) encode(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(c.Replicas)))
-	for _, r := range c.Replicas {
-		b = binary.AppendUvarint(b, uint64(r))
+func (c Forget) encode(b []byte) []byte { return appendReplicas(b, c.Replicas) }
+
+func (c Assign) encode(b []byte) []byte {
+	b = appendNodes(appendPartition(b, c.Partition), c.Nodes)
+	return binary.AppendVarint(appendReplicas(b, c.Replace), int64(c.If))
+}
+
+func (c Moved) encode(b []byte) []byte {
+	b = binary.AppendVarint(appendPartition(b, c.Partition), int64(c.Version))
+	return appendReplicas(b, c.Gone)
+}
+
+func (c Enlist) encode(b []byte) []byte {
+	return appendString(binary.LittleEndian.AppendUint64(b, uint64(c.Node)), c.Rack)
+}
+
+func (c Drain) encode(b []byte) []byte {
+	on := byte(0)
+	if c.On {
+		on = 1
 	}
-	return b
+	return append(binary.LittleEndian.AppendUint64(b, uint64(c.Node)), on)
 }
 
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-func appendSettings(b []byte, settings map[string]string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(settings)))
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		b = appendString(appendString(b, name), settings[name])
-	}
-	return b
-}
-
-// reader reads the primitives of commands and snapshots. After the first thing that is not there, or that has another,
-// shorter encoding, bad is set and everything it returns is zero.
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *reader) fail() { r.bad, r.rest = true, nil }
-
-func (r *reader) byte() byte {
-	if len(r.rest) == 0 {
-		r.fail()
-		return 0
-	}
-	c := r.rest[0]
-	r.rest = r.rest[1:]
-	return c
-}
-
-func (r *reader) fixed() uint64 {
-	if len(r.rest) < 8 {
-		r.fail()
-		return 0
-	}
-	v := binary.LittleEndian.Uint64(r.rest)
-	r.rest = r.rest[8:]
-	return v
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 || n > 1 && r.rest[n-1] == 0 { // a last byte of 0 is padding: the same number has a shorter encoding
-		r.fail()
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	u := r.uvarint()
-	return int64(u>>1) ^ -int64(u&1)
-}
-
-// within returns v, which must be from 0 to limit.
-func (r *reader) within(v, limit int64) int64 {
-	if v < 0 || v > limit {
-		r.fail()
-		return 0
-	}
-	return v
-}
-
-// count reads a number of things of at least size bytes each, which must still be there: no count makes room for what
-// cannot follow.
-func (r *reader) count(size int) int {
-	n := r.uvarint()
-	if n > uint64(len(r.rest)/size) {
-		r.fail()
-		return 0
-	}
-	return int(n)
-}
-
-func (r *reader) string() string {
-	n := r.count(1)
-	s := string(r.rest[:n])
-	r.rest = r.rest[n:]
-	return s
-}
-
-func (r *reader) settings() map[string]string {
-	n := r.count(2)
-	if n > maxSettingsInHand {
-		r.fail()
-		return nil
-	}
-	if n == 0 {
-		return nil
-	}
-	settings := make(map[string]string, n)
-	last := ""
-	for i := range n {
-		name := r.string()
-		if i > 0 && name <= last {
-			r.fail()
-			return nil
-		}
-		last = name
-		settings[name] = r.string()
-	}
-	return settings
-}
-
-// list reads a counted list of things of at least size bytes each; nil when it is empty.
-func list[T any](r *reader, size int, read func() T) []T {
-	n := r.count(size)
-	if n == 0 {
-		return nil
-	}
-	all := make([]T, n)
-	for i := range all {
-		all[i] = read()
-	}
-	return all
-}
+func (c Dismiss) encode(b []byte) []byte { return binary.LittleEndian.AppendUint64(b, uint64(c.Node)) }

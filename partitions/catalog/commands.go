@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 
 	"troupe/partitions"
 	"troupe/partitions/id"
@@ -10,6 +11,7 @@ import (
 // A Command is one record of the catalog's log. Its preconditions are evaluated when it is applied.
 type Command interface {
 	// apply changes next, a state of its own, or returns why it is refused; what it did to next is then thrown away.
+	// next.Version is the offset of the command's record.
 	apply(next *State) (Result, error)
 	// encode appends the command's bytes behind its header.
 	encode(b []byte) []byte
@@ -21,7 +23,7 @@ type Result struct {
 	// Err is nil, or why the command was refused: a sentinel of this package or of partitions, wrapped.
 	Err error
 	// Topic is the one that CreateTopic created, or found there already (with ErrTopicExists), or that DeleteTopic
-	// took, or AlterTopic left.
+	// took, or AlterTopic, Assign or Moved left.
 	Topic *Topic
 	// First and Count are the producer ids that ReserveProducers got: First, First+1, up to Count of them.
 	First id.Producer
@@ -42,7 +44,10 @@ type CreateTopic struct {
 	Name       id.Topic
 	Partitions int32
 	Settings   map[string]string
-	Nodes      []id.Node // candidates; each partition gets one replica
+	// Placements names the nodes of each partition's replicas, the preferred leader first: 1, 3 or 5 different ones, as many
+	// as the setting replicas says where it is chosen. Whoever asks for a topic may leave it empty; whoever proposes the
+	// command may not.
+	Placements [][]id.Node
 	At         id.Timestamp
 }
 
@@ -62,8 +67,8 @@ type Forget struct {
 	Replicas []id.Replica
 }
 
-// Validate tells whether the command could be accepted by any state: ErrInvalidName, ErrInvalidPartitions or
-// ErrInvalidSetting if not. A proposer asks before it writes to the log; apply asks again.
+// Validate tells whether the command could be accepted by any state, once it has placements: ErrInvalidName,
+// ErrInvalidPartitions or ErrInvalidSetting if not. A proposer asks before it writes to the log; apply asks again.
 func (c CreateTopic) Validate() error {
 	if err := validName(c.Name); err != nil {
 		return err
@@ -76,6 +81,27 @@ func (c CreateTopic) Validate() error {
 	return err
 }
 
+// Replicas returns how many replicas the settings choose for each partition; 0 if they leave it open, or choose what cannot
+// be.
+func (c CreateTopic) Replicas() int {
+	settings, err := canonical(c.Settings)
+	if err != nil {
+		return 0
+	}
+	return wantedReplicas(settings)
+}
+
+// PlaceOn returns placements that give every partition a replica on each of the nodes; they take turns in being preferred
+// leader.
+func PlaceOn(partitions int32, nodes ...id.Node) [][]id.Node {
+	placements := make([][]id.Node, max(partitions, 0))
+	for i := range placements {
+		first := i % len(nodes)
+		placements[i] = slices.Concat(nodes[first:], nodes[:first])
+	}
+	return placements
+}
+
 func (c Bootstrap) apply(next *State) (Result, error) {
 	if next.Cluster != 0 {
 		return Result{}, fmt.Errorf("cluster %v began already: %w", next.Cluster, ErrBootstrapped)
@@ -85,9 +111,12 @@ func (c Bootstrap) apply(next *State) (Result, error) {
 	}
 	next.Cluster = c.Cluster
 	own := []partitions.Placed{{Replica: FirstReplica, Node: c.Node}}
-	t := &Topic{ID: TopicID, Name: Name, Created: c.At, Partitions: []Assignment{{Founders: own, Replicas: own}}}
+	t := &Topic{ID: TopicID, Name: Name, Created: c.At, Partitions: []Assignment{
+		{Founders: own, Replicas: own, Version: next.Version},
+	}}
 	next.NextReplica = FirstReplica + 1
 	next.add(t)
+	next.Nodes[c.Node] = &Node{State: Active}
 	return Result{Topic: t}, nil
 }
 
@@ -101,23 +130,41 @@ func (c CreateTopic) apply(next *State) (Result, error) {
 	if err := next.Room(c.Partitions, MaxTopics, MaxPartitionsInAll); err != nil {
 		return Result{}, fmt.Errorf("topic %q: %w", c.Name, err)
 	}
-	if len(c.Nodes) == 0 {
-		return Result{}, fmt.Errorf("topic %q: no node to place it on: %w", c.Name, ErrInvalidCommand)
-	}
 	settings, err := canonical(c.Settings)
 	if err != nil {
 		return Result{}, err
 	}
+	if err := c.placeable(next, wantedReplicas(settings)); err != nil {
+		return Result{}, err
+	}
 	t := &Topic{ID: next.NextTopic, Name: c.Name, Created: c.At, Settings: settings}
 	t.Partitions = make([]Assignment, c.Partitions)
-	for i := range t.Partitions {
-		own := []partitions.Placed{{Replica: next.NextReplica, Node: c.Nodes[i%len(c.Nodes)]}}
-		t.Partitions[i] = Assignment{Founders: own, Replicas: own}
-		next.NextReplica++
+	for i, nodes := range c.Placements {
+		own := make([]partitions.Placed, len(nodes))
+		for j, n := range nodes {
+			own[j] = next.place(n)
+		}
+		t.Partitions[i] = Assignment{Founders: own, Replicas: own, Version: next.Version}
 	}
 	next.NextTopic++
 	next.add(t)
 	return Result{Topic: t}, nil
+}
+
+// placeable checks the placements against the state; wanted is the number of replicas that was chosen, or 0.
+func (c CreateTopic) placeable(s *State, wanted int) error {
+	if len(c.Placements) != int(c.Partitions) {
+		return fmt.Errorf("topic %q: placements for %d partitions of %d: %w", c.Name, len(c.Placements), c.Partitions, ErrInvalidCommand)
+	}
+	for i, nodes := range c.Placements {
+		if err := s.takes(nodes); err != nil {
+			return fmt.Errorf("topic %q, partition %d: %w", c.Name, i, err)
+		}
+		if wanted != 0 && len(nodes) != wanted {
+			return fmt.Errorf("topic %q, partition %d: %d nodes for %d replicas: %w", c.Name, i, len(nodes), wanted, ErrInvalidAssignment)
+		}
+	}
+	return nil
 }
 
 func (c DeleteTopic) apply(next *State) (Result, error) {
@@ -131,7 +178,7 @@ func (c DeleteTopic) apply(next *State) (Result, error) {
 	delete(next.Topics, t.ID)
 	delete(next.ByName, t.Name)
 	for n, a := range t.Partitions {
-		for _, p := range a.Replicas {
+		for _, p := range a.All() {
 			next.Doomed = append(next.Doomed, Doomed{Partition: id.Partition{Topic: t.ID, Number: int32(n)}, Placed: p})
 		}
 	}

@@ -51,8 +51,8 @@ func (f *Fold) Apply(base id.Offset, bytes []byte) any {
 	if err != nil {
 		result.Err = fmt.Errorf("%w: %w", ErrInvalidCommand, err)
 	}
-	for _, r := range records {
-		result = f.apply(r.Value)
+	for i, r := range records {
+		result = f.apply(base+id.Offset(i), r.Value)
 	}
 	at := *f.state
 	at.Version = end
@@ -61,13 +61,14 @@ func (f *Fold) Apply(base id.Offset, bytes []byte) any {
 	return result
 }
 
-// apply applies one command to a branch of the state, which replaces it only if the command was not refused.
-func (f *Fold) apply(command []byte) Result {
+// apply applies the command at an offset to a branch of the state, which replaces it only if the command was not refused.
+func (f *Fold) apply(at id.Offset, command []byte) Result {
 	c, err := Decode(command)
 	if err != nil {
 		return Result{Err: err}
 	}
 	next := f.state.branch()
+	next.Version = at
 	result, err := c.apply(next)
 	if err != nil {
 		result.Err = err
@@ -108,4 +109,12 @@ func (s *State) forget(replicas []id.Replica) {
 
 func sortDoomed(d []Doomed) {
 	slices.SortFunc(d, func(a, b Doomed) int { return cmp.Compare(a.Replica, b.Replica) })
+}
+
+func contains(all []partitions.Placed, r id.Replica) bool {
+	return slices.ContainsFunc(all, func(p partitions.Placed) bool { return p.Replica == r })
+}
+
+func sortPlaced(all []partitions.Placed) {
+	slices.SortFunc(all, func(a, b partitions.Placed) int { return cmp.Compare(a.Replica, b.Replica) })
 }

@@ -43,7 +43,16 @@ func (s *story) want(c Command, err error) Result {
 }
 
 func topic(name id.Topic, partitions int32) CreateTopic {
-	return CreateTopic{Name: name, Partitions: partitions, Nodes: []id.Node{7, 8}, At: 1234}
+	return CreateTopic{Name: name, Partitions: partitions, Placements: inTurn(partitions), At: 1234}
+}
+
+// inTurn gives each partition one replica, on nodes 7 and 8 in turn.
+func inTurn(partitions int32) [][]id.Node {
+	placements := PlaceOn(partitions, 7, 8)
+	for i := range placements {
+		placements[i] = placements[i][:1]
+	}
+	return placements
 }
 
 func booted(t *testing.T) *story {
@@ -59,11 +68,12 @@ func TestBootstrap(t *testing.T) {
 	s.want(Bootstrap{Cluster: 0xc1, Node: 7, At: 999}, nil)
 	s.want(Bootstrap{Cluster: 0xc2, Node: 8}, ErrBootstrapped)
 	own := []partitions.Placed{{Replica: 1, Node: 7}}
-	catalog := &Topic{ID: 1, Name: "__catalog", Created: 999, Partitions: []Assignment{{Founders: own, Replicas: own}}}
+	catalog := &Topic{ID: 1, Name: "__catalog", Created: 999, Partitions: []Assignment{{Founders: own, Replicas: own, Version: 2}}}
 	want := &State{
 		Version: 4, Cluster: 0xc1,
 		Topics:    map[id.TopicID]*Topic{1: catalog},
 		ByName:    map[id.Topic]id.TopicID{"__catalog": 1},
+		Nodes:     map[id.Node]*Node{7: {State: Active}},
 		NextTopic: 16, NextReplica: 2, NextProducer: 1,
 	}
 	if d := cmp.Diff(want, s.fold.State()); d != "" {
@@ -79,9 +89,9 @@ func TestTopicsLiveAndDie(t *testing.T) {
 	want := &Topic{
 		ID: 16, Name: "orders", Created: 1234, Settings: map[string]string{"max.message.bytes": "2097152"},
 		Partitions: []Assignment{
-			{Founders: []partitions.Placed{{Replica: 2, Node: 7}}, Replicas: []partitions.Placed{{Replica: 2, Node: 7}}},
-			{Founders: []partitions.Placed{{Replica: 3, Node: 8}}, Replicas: []partitions.Placed{{Replica: 3, Node: 8}}},
-			{Founders: []partitions.Placed{{Replica: 4, Node: 7}}, Replicas: []partitions.Placed{{Replica: 4, Node: 7}}},
+			{Founders: []partitions.Placed{{Replica: 2, Node: 7}}, Replicas: []partitions.Placed{{Replica: 2, Node: 7}}, Version: 1},
+			{Founders: []partitions.Placed{{Replica: 3, Node: 8}}, Replicas: []partitions.Placed{{Replica: 3, Node: 8}}, Version: 1},
+			{Founders: []partitions.Placed{{Replica: 4, Node: 7}}, Replicas: []partitions.Placed{{Replica: 4, Node: 7}}, Version: 1},
 		},
 	}
 	if d := cmp.Diff(want, first); d != "" {
@@ -148,7 +158,7 @@ func TestRefusedCommandsChangeNothingButVersion(t *testing.T) {
 		{topic("ä", 1), ErrInvalidName}, {topic(long, 1), ErrInvalidName},
 		{topic("a", 0), ErrInvalidPartitions}, {topic("a", MaxPartitions+1), ErrInvalidPartitions},
 		{CreateTopic{Name: "a", Partitions: 1}, ErrInvalidCommand},
-		{CreateTopic{Name: "a", Partitions: 1, Nodes: []id.Node{1}, Settings: map[string]string{"x": "1"}}, ErrInvalidSetting},
+		{CreateTopic{Name: "a", Partitions: 1, Placements: PlaceOn(1, 1), Settings: map[string]string{"x": "1"}}, ErrInvalidSetting},
 		{DeleteTopic{Topic: 3}, partitions.ErrUnknownTopic},
 		{Bootstrap{Cluster: 5, Node: 5}, ErrBootstrapped},
 	}

@@ -11,7 +11,7 @@ import (
 // The most topics and partitions that there may be are what apply lets through, however they were proposed.
 func TestApplyBoundsTopics(t *testing.T) {
 	create := func(s *State, name string, partitions int32) error {
-		_, err := CreateTopic{Name: id.Topic(name), Partitions: partitions, Nodes: []id.Node{1}}.apply(s)
+		_, err := CreateTopic{Name: id.Topic(name), Partitions: partitions, Placements: PlaceOn(partitions, 1)}.apply(s)
 		return err
 	}
 	s := empty()

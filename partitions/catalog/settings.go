@@ -20,6 +20,7 @@ type Setting struct {
 	Description string
 
 	min, max int64    // of a number
+	odd      bool     // a number must be odd: an even one more than an odd number of replicas survives nothing more
 	words    []string // of a name
 }
 
@@ -55,9 +56,9 @@ var table = []Setting{
 		words:       []string{createTime, appendTime},
 	},
 	{
-		Name: replicas, Unit: "count", Range: "1", Default: "1",
-		Description: "copies of each partition",
-		min:         1, max: 1,
+		Name: replicas, Unit: "count", Range: "1, 3 or 5",
+		Description: "copies of each partition, on different brokers; not chosen: 1 in a cluster of fewer than 3 brokers, else 3",
+		min:         1, max: MaxReplicas, odd: true,
 	},
 }
 
@@ -113,7 +114,7 @@ func (s Setting) canonical(value string) (string, error) {
 		return "", s.refuse(value)
 	}
 	n, ok := parseCount(value, s.Unit)
-	if !ok || n < s.min || n > s.max {
+	if !ok || n < s.min || n > s.max || s.odd && n%2 == 0 {
 		return "", s.refuse(value)
 	}
 	return strconv.FormatInt(n, 10), nil
@@ -134,6 +135,19 @@ func effective(chosen map[string]string) partitions.Settings {
 		e.MaxBatchBytes = n
 	}
 	return e
+}
+
+// wantedReplicas returns how many replicas canonical settings choose; 0 if they leave it open.
+func wantedReplicas(chosen map[string]string) int {
+	v, ok := chosen[replicas]
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		panic(&partitions.InvariantError{Invariant: "a stored setting is canonical", Got: v, Want: "a number"})
+	}
+	return n
 }
 
 func values(chosen map[string]string) []Value {

@@ -10,18 +10,24 @@ import (
 
 // A snapshot is the whole State; a checkpoint of the catalog's partition carries it (and its checksum):
 //
-//	+---------+---------+---------+------------+--------------+---------------+--------+--------+
-//	| format  | version | cluster | next topic | next replica | next producer | topics | doomed |
-//	| u8 = 1  | varint  | u64     | uvarint    | uvarint      | varint        |        |        |
-//	+---------+---------+---------+------------+--------------+---------------+--------+--------+
+//	+---------+---------+---------+------------+--------------+---------------+--------+--------+-------+
+//	| format  | version | cluster | next topic | next replica | next producer | topics | doomed | nodes |
+//	| u8 = 2  | varint  | u64     | uvarint    | uvarint      | varint        |        |        |       |
+//	+---------+---------+---------+------------+--------------+---------------+--------+--------+-------+
 //	topics      uvarint n, n × topic, ids ascending
 //	topic       id uvarint | name string | created varint | settings | partitions: uvarint n, n × assignment
-//	assignment  founders | replicas       each: uvarint n, n × placed
-//	doomed      uvarint n, n × (topic uvarint | number uvarint | placed), replicas ascending
+//	assignment  founders | replicas | leaving | ruined: uvarint n, n × uvarint replica | version varint
+//	            founders, replicas, leaving: uvarint n, n × placed
+//	doomed      uvarint n, n × (partition | placed), replicas ascending
+//	nodes       uvarint n, n × (node u64 | state u8 | rack string), ids ascending
 //	placed      replica uvarint | node u64
 //
-// Primitives are those of commands (codec.go). Equal states have equal snapshots.
-const snapshotFormat = 1
+// Primitives are those of commands (codec.go). Equal states have equal snapshots. Format 1, which is read and never
+// written, ends an assignment with replicas, and the snapshot with doomed: its one node is the catalog's founder.
+const (
+	snapshotFormat    = 2
+	snapshotFormatOld = 1
+)
 
 func (s *State) encode() []byte {
 	b := []byte{snapshotFormat}
@@ -36,9 +42,12 @@ func (s *State) encode() []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.Doomed)))
 	for _, d := range s.Doomed {
-		b = binary.AppendUvarint(b, uint64(d.Partition.Topic))
-		b = binary.AppendUvarint(b, uint64(d.Partition.Number))
-		b = appendPlaced(b, d.Placed)
+		b = appendPlaced(appendPartition(b, d.Partition), d.Placed)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.Nodes)))
+	for _, n := range s.NodeIDs() {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+		b = appendString(append(b, byte(s.Nodes[n].State)), s.Nodes[n].Rack)
 	}
 	return b
 }
@@ -50,12 +59,13 @@ func (t *Topic) encode(b []byte) []byte {
 	b = appendSettings(b, t.Settings)
 	b = binary.AppendUvarint(b, uint64(len(t.Partitions)))
 	for _, a := range t.Partitions {
-		for _, all := range [][]partitions.Placed{a.Founders, a.Replicas} {
+		for _, all := range [][]partitions.Placed{a.Founders, a.Replicas, a.Leaving} {
 			b = binary.AppendUvarint(b, uint64(len(all)))
 			for _, p := range all {
 				b = appendPlaced(b, p)
 			}
 		}
+		b = binary.AppendVarint(appendReplicas(b, a.Ruined), int64(a.Version))
 	}
 	return b
 }
@@ -66,8 +76,9 @@ func appendPlaced(b []byte, p partitions.Placed) []byte {
 
 func decodeState(b []byte) (*State, error) {
 	r := &reader{rest: b}
-	if format := r.byte(); !r.bad && format != snapshotFormat {
-		return nil, fmt.Errorf("snapshot of format %d, this broker reads %d: %w", format, snapshotFormat, ErrInvalidSnapshot)
+	format := r.byte()
+	if !r.bad && format != snapshotFormat && format != snapshotFormatOld {
+		return nil, fmt.Errorf("snapshot of format %d, this broker reads up to %d: %w", format, snapshotFormat, ErrInvalidSnapshot)
 	}
 	s := empty()
 	s.Version = id.Offset(r.varint())
@@ -77,7 +88,7 @@ func decodeState(b []byte) (*State, error) {
 	s.NextProducer = id.Producer(r.varint())
 	var last id.TopicID
 	for range r.count(5) {
-		t := decodeTopic(r)
+		t := decodeTopic(r, format)
 		if t.ID <= last || s.ByName[t.Name] != 0 {
 			r.fail()
 		}
@@ -85,21 +96,21 @@ func decodeState(b []byte) (*State, error) {
 		s.add(t)
 	}
 	s.Doomed = list(r, 11, func() Doomed {
-		p := id.Partition{Topic: id.TopicID(r.uvarint()), Number: int32(r.within(int64(r.uvarint()), MaxPartitions))}
-		return Doomed{Partition: p, Placed: decodePlaced(r)}
+		return Doomed{Partition: r.partition(), Placed: decodePlaced(r)}
 	})
 	for i := 1; i < len(s.Doomed); i++ {
 		if s.Doomed[i].Replica <= s.Doomed[i-1].Replica {
 			r.fail()
 		}
 	}
+	decodeNodes(r, s, format)
 	if r.bad || len(r.rest) != 0 {
 		return nil, fmt.Errorf("snapshot of %d bytes: %w", len(b), ErrInvalidSnapshot)
 	}
 	return s, nil
 }
 
-func decodeTopic(r *reader) *Topic {
+func decodeTopic(r *reader, format byte) *Topic {
 	t := &Topic{
 		ID:       id.TopicID(r.uvarint()),
 		Name:     id.Topic(r.string()),
@@ -107,9 +118,32 @@ func decodeTopic(r *reader) *Topic {
 		Settings: r.settings(),
 	}
 	t.Partitions = list(r, 2, func() Assignment {
-		return Assignment{Founders: decodePlacement(r), Replicas: decodePlacement(r)}
+		a := Assignment{Founders: decodePlacement(r), Replicas: decodePlacement(r)}
+		if format != snapshotFormatOld {
+			a.Leaving, a.Ruined, a.Version = decodePlacement(r), r.replicas(), id.Offset(r.varint())
+		}
+		return a
 	})
 	return t
+}
+
+func decodeNodes(r *reader, s *State, format byte) {
+	if format == snapshotFormatOld {
+		if a, ok := s.Assignment(Partition()); ok && len(a.Founders) > 0 {
+			s.Nodes[a.Founders[0].Node] = &Node{State: Active}
+		}
+		return
+	}
+	var last id.Node
+	for range r.count(10) {
+		n := id.Node(r.fixed())
+		node := &Node{State: NodeState(r.byte()), Rack: r.string()}
+		if n <= last || node.State < Active || node.State > Gone {
+			r.fail()
+		}
+		last = n
+		s.Nodes[n] = node
+	}
 }
 
 func decodePlacement(r *reader) []partitions.Placed {
