@@ -97,7 +97,7 @@ func (r *Replica) serving() error {
 	case r.failure != nil:
 		return r.failure
 	case r.role != RoleLeader:
-		return fmt.Errorf("replica %d is a %v: %w", r.options.Replica, r.role, ErrNotLeader)
+		return fmt.Errorf("replica %d is a %v: %w", r.options.Replica, r.role, r.notLeader())
 	case !r.ready:
 		return fmt.Errorf("leader of term %d has not applied its first entry: %w", r.term, ErrNotReady)
 	}
@@ -137,10 +137,7 @@ func (r *Replica) append(p Produce, h batch.Header) error {
 		batch.StampAppendTime(stored, clock)
 	}
 	if err := r.node.Propose(data); err != nil {
-		if errors.Is(err, raft.ErrProposalDropped) {
-			return fmt.Errorf("raft holds %d bytes: %w", r.leading.bytes, ErrThrottled)
-		}
-		return fmt.Errorf("%w: %w", ErrNotReady, err)
+		return r.dropped(err)
 	}
 	h.BaseOffset = r.leading.next
 	q := proposal{index: r.log.last + 1, base: h.BaseOffset, next: h.NextOffset(), clock: clock,
@@ -159,6 +156,17 @@ func (r *Replica) append(p Produce, h batch.Header) error {
 	r.counts.Bytes += int64(len(p.Batch))
 	r.drain()
 	return nil
+}
+
+// dropped tells why raft took no proposal. None of it is done.
+func (r *Replica) dropped(err error) error {
+	switch {
+	case !errors.Is(err, raft.ErrProposalDropped):
+		return fmt.Errorf("%w: %w", ErrNotReady, err)
+	case r.node.BasicStatus().LeadTransferee != raft.None:
+		return fmt.Errorf("leadership is being handed over: %w", ErrNotReady)
+	}
+	return fmt.Errorf("raft holds %d bytes: %w", r.leading.bytes, ErrThrottled)
 }
 
 // producer returns what is known of a producer, proposals included; nil for an unknown one.
@@ -255,6 +263,7 @@ func (r *Replica) resign(err error) {
 		}
 	}
 	r.leading, r.ready = leading{}, false
+	r.steering.proposed, r.peers.snapshots = 0, nil
 	r.abandonStarts()
 	r.unpark(err)
 	r.abandonLatest(err)

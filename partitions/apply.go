@@ -21,7 +21,8 @@ type applied struct {
 	logStart      id.Offset
 	clock         id.Timestamp
 	configuration Configuration
-	nodes         []Placed
+	nodes         []Placed  // where the members of configuration live, ordered by replica
+	assignment    id.Offset // the newest Assignment.Version that a change of the configuration followed
 	producers     producers
 }
 
@@ -30,14 +31,14 @@ func newApplied(maxProducers int) applied { return applied{producers: newProduce
 func (a *applied) restore(c *Checkpoint) {
 	a.index, a.term = c.Index, c.Term
 	a.next, a.logStart, a.clock = c.NextOffset, c.LogStart, c.Clock
-	a.configuration, a.nodes = c.Configuration, c.Nodes
+	a.configuration, a.nodes, a.assignment = c.Configuration, c.Nodes, c.Assignment
 	a.producers.restore(c.Producers)
 }
 
 // checkpoint copies the state; the fold's is not in it.
 func (a *applied) checkpoint() *Checkpoint {
 	return &Checkpoint{
-		Index: a.index, Term: a.term, Configuration: a.configuration, Nodes: a.nodes,
+		Index: a.index, Term: a.term, Configuration: a.configuration, Nodes: a.nodes, Assignment: a.assignment,
 		NextOffset: a.next, LogStart: a.logStart, Clock: a.clock, Producers: a.producers.snapshot(),
 	}
 }
@@ -77,8 +78,9 @@ func (r *Replica) apply(entries []*pb.Entry) {
 			r.applyBatch(e)
 		case EntryLogStart:
 			r.applyStart(e)
+		case EntryConfiguration:
+			r.applyConfiguration(e)
 		default:
-			// Configurations stay as they were born while a partition has one replica.
 			panic(&InvariantError{"an entry's type is one this replica can apply", e.Type, EntryBatch})
 		}
 	}
@@ -110,10 +112,11 @@ func (r *Replica) applyBatch(e Entry) {
 // becomeReady lets a leader answer clients: the first entry of its own term is applied, so everything committed before it
 // is too, and no earlier leader can have told of a higher watermark.
 func (r *Replica) becomeReady(term id.Term) {
-	if r.role != RoleLeader || term != r.term {
+	if r.role != RoleLeader || term != r.term || r.ready {
 		return
 	}
 	r.ready = true
+	r.steering.patience = preferAfterTicks
 	r.leading = leading{next: r.applied.next, clock: r.applied.clock, producers: map[id.Producer]*inFlight{}}
 }
 
@@ -138,7 +141,7 @@ func (r *Replica) CheckpointSaved(index id.Index) {
 	if index != r.checkpoint.pending {
 		panic(&InvariantError{"the checkpoint that was saved is the one handed out", index, r.checkpoint.pending})
 	}
-	r.checkpoint.saved, r.checkpoint.pending = index, 0
+	r.checkpoint.saved, r.checkpoint.pending = max(index, r.checkpoint.saved), 0 // a snapshot may have come meanwhile
 	r.counts.Checkpoints++
 	r.considerTrim()
 	r.considerCheckpoint()

@@ -1,6 +1,10 @@
 package partitions
 
-import "troupe/partitions/id"
+import (
+	"slices"
+
+	"troupe/partitions/id"
+)
 
 // Checkpoint is a replica's whole state exactly as of Index, so that a restart replays only what follows.
 type Checkpoint struct {
@@ -9,6 +13,8 @@ type Checkpoint struct {
 	Configuration Configuration
 	// Nodes tells on which node each replica of Configuration lives, ordered by replica.
 	Nodes []Placed
+	// Assignment is the newest Assignment.Version that a change of the configuration followed.
+	Assignment id.Offset
 	// NextOffset is the offset that the first record after Index gets.
 	NextOffset id.Offset
 	LogStart   id.Offset
@@ -25,6 +31,16 @@ type Configuration struct {
 	Learners     []id.Replica
 	LearnersNext []id.Replica
 	AutoLeave    bool
+}
+
+// votes tells whether a replica's vote counts, now or until a change under way is complete.
+func (c *Configuration) votes(r id.Replica) bool {
+	return slices.Contains(c.Voters, r) || slices.Contains(c.Outgoing, r)
+}
+
+// holds tells whether a replica is a member in any form.
+func (c *Configuration) holds(r id.Replica) bool {
+	return c.votes(r) || slices.Contains(c.Learners, r) || slices.Contains(c.LearnersNext, r)
 }
 
 // Placed says that a replica lives on a node.

@@ -7,8 +7,12 @@ import (
 	"troupe/partitions/id"
 )
 
-// checkpointVersion is the layout written and read here. Another one is ErrNewer.
-const checkpointVersion = 1
+// The layouts written and read here. Another one is ErrNewer. Version 2 is written only where there is an assignment to
+// tell: a partition whose replicas never changed keeps the layout that every Troupe reads.
+const (
+	checkpointVersion         = 1
+	checkpointAssignedVersion = 2
+)
 
 // A checkpoint, little endian, no padding; whoever stores it adds the checksum.
 //
@@ -19,9 +23,9 @@ const checkpointVersion = 1
 //	| voters  | outgoing | learners | learners next |   each: count u32, then count × replica u64
 //	+---------+----------+----------+---------------+
 //	| nodes: count u32, then count × { replica u64, node u64 }  |
-//	+-------------+-----------+-------+-------------------------+
-//	| next offset | log start | clock |                  i64 each
-//	+-------------+-----------+-------+
+//	+------------+-------------+-----------+-------+------------+
+//	| assignment | next offset | log start | clock |     i64 each; assignment, above 0, in version 2 only
+//	+------------+-------------+-----------+-------+
 //	| producers: count u32, then count × { producer i64, epoch i16, touched u64,       |
 //	|            batches u8, then batches × { first i32, final i32, base i64 } }       |
 //	+-----------+---------------------+------------------------------------------------+
@@ -34,7 +38,11 @@ const checkpointVersion = 1
 // AppendTo appends the encoded checkpoint to dst and returns the result.
 func (c *Checkpoint) AppendTo(dst []byte) []byte {
 	le := binary.LittleEndian
-	dst = append(dst, checkpointVersion)
+	version := byte(checkpointVersion)
+	if c.Assignment > 0 {
+		version = checkpointAssignedVersion
+	}
+	dst = append(dst, version)
 	dst = le.AppendUint64(dst, uint64(c.Index))
 	dst = le.AppendUint64(dst, uint64(c.Term))
 	dst = appendBool(dst, c.Configuration.AutoLeave)
@@ -48,6 +56,9 @@ func (c *Checkpoint) AppendTo(dst []byte) []byte {
 	for _, n := range c.Nodes {
 		dst = le.AppendUint64(dst, uint64(n.Replica))
 		dst = le.AppendUint64(dst, uint64(n.Node))
+	}
+	if c.Assignment > 0 {
+		dst = le.AppendUint64(dst, uint64(c.Assignment))
 	}
 	dst = le.AppendUint64(dst, uint64(c.NextOffset))
 	dst = le.AppendUint64(dst, uint64(c.LogStart))
@@ -94,8 +105,9 @@ func appendBool(dst []byte, b bool) []byte {
 // checkpoint, and ErrNewer for a layout that this program does not know.
 func ParseCheckpoint(b []byte) (*Checkpoint, error) {
 	d := decoder{rest: b}
-	if v := d.u8(); !d.short && v != checkpointVersion {
-		return nil, fmt.Errorf("checkpoint of version %d, this program knows %d: %w", v, checkpointVersion, ErrNewer)
+	version := d.u8()
+	if !d.short && version != checkpointVersion && version != checkpointAssignedVersion {
+		return nil, fmt.Errorf("checkpoint of version %d, this program knows %d: %w", version, checkpointAssignedVersion, ErrNewer)
 	}
 	c := &Checkpoint{Index: id.Index(d.u64()), Term: id.Term(d.u64())}
 	c.Configuration.AutoLeave = d.bool()
@@ -111,6 +123,10 @@ func ParseCheckpoint(b []byte) (*Checkpoint, error) {
 		c.Nodes[i] = Placed{Replica: id.Replica(d.u64()), Node: id.Node(d.u64())}
 	}
 	c.Nodes = nilIfEmpty(c.Nodes)
+	if version == checkpointAssignedVersion {
+		c.Assignment = id.Offset(d.u64())
+		d.short = d.short || c.Assignment <= 0
+	}
 	c.NextOffset, c.LogStart, c.Clock = id.Offset(d.u64()), id.Offset(d.u64()), id.Timestamp(d.u64())
 	c.Producers = make([]ProducerState, d.count(producerBytes))
 	for i := range c.Producers {

@@ -52,7 +52,12 @@ func TestCheckpointBytes(t *testing.T) {
 	if diff := cmp.Diff(goldenCheckpoint, "\n"+hex.Dump(b)); diff != "" {
 		t.Fatalf("checkpoint (-want +got):\n%s", diff)
 	}
-	for _, c := range []*Checkpoint{fullCheckpoint(), {}, {Fold: []byte{}}} {
+	assigned := fullCheckpoint()
+	assigned.Assignment = 77
+	if b := assigned.AppendTo(nil); b[0] != checkpointAssignedVersion {
+		t.Fatalf("a checkpoint with an assignment has version %d", b[0])
+	}
+	for _, c := range []*Checkpoint{fullCheckpoint(), assigned, {}, {Fold: []byte{}}} {
 		got, err := ParseCheckpoint(c.AppendTo(nil))
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +78,7 @@ func TestCheckpointMalformed(t *testing.T) {
 	if _, err := ParseCheckpoint(append(bytes.Clone(b), 0)); !errors.Is(err, ErrMalformed) {
 		t.Fatalf("a byte too many: %v", err)
 	}
-	b[0] = 2
+	b[0] = 3
 	if _, err := ParseCheckpoint(b); !errors.Is(err, ErrNewer) {
 		t.Fatalf("another version: %v", err)
 	}
@@ -82,6 +87,7 @@ func TestCheckpointMalformed(t *testing.T) {
 func FuzzParseCheckpoint(f *testing.F) {
 	f.Add(fullCheckpoint().AppendTo(nil))
 	f.Add((&Checkpoint{}).AppendTo(nil))
+	f.Add((&Checkpoint{Assignment: 5}).AppendTo(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := ParseCheckpoint(b)
 		if err != nil {

@@ -1,7 +1,5 @@
 package partitions
 
-import "slices"
-
 // Check panics with an InvariantError if the state contradicts itself. Tests and the simulator call it after every event;
 // the cheap half of it stands in the code that changes the state.
 func (r *Replica) Check() {
@@ -48,5 +46,5 @@ func (r *Replica) checkLeading(holds func(ok bool, rule string, got, want any)) 
 	}
 	holds(l.next == next, "the next offset follows the last proposal", l.next, next)
 	holds(l.bytes == bytes, "the bytes in flight are counted", l.bytes, bytes)
-	holds(slices.Contains(r.applied.configuration.Voters, r.options.Replica), "a leader votes", r.options.Replica, r.applied.configuration.Voters)
+	holds(r.applied.configuration.votes(r.options.Replica), "a leader votes", r.options.Replica, r.applied.configuration)
 }

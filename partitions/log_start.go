@@ -38,7 +38,7 @@ func (r *Replica) proposeStart(d DeleteRecords) error {
 	}
 	payload := binary.LittleEndian.AppendUint64(nil, uint64(before))
 	if err := r.node.Propose(carry(EntryLogStart, max(r.leading.clock, r.now), payload)); err != nil {
-		return fmt.Errorf("raft holds %d bytes: %w: %w", r.leading.bytes, ErrThrottled, err)
+		return r.dropped(err)
 	}
 	r.starts = append(r.starts, start{request: d.Request, index: r.log.last + 1})
 	r.drain()

@@ -21,21 +21,37 @@ type memoryLog struct {
 }
 
 func bear(replica id.Replica) *memoryLog {
-	c, h := partitions.Birth([]partitions.Placed{{Replica: replica, Node: 1}})
+	return founder(replica, []partitions.Placed{{Replica: replica, Node: 1}})
+}
+
+func founder(replica id.Replica, founders []partitions.Placed) *memoryLog {
+	c, h := partitions.Birth(founders)
 	return &memoryLog{replica: replica, state: h, durable: h, base: &c, checkpoint: &c}
 }
+
+// empty is the log of a replica that waits for its first snapshot.
+func empty(replica id.Replica) *memoryLog { return &memoryLog{replica: replica} }
 
 func (l *memoryLog) crash() {
 	l.entries = l.entries[:l.synced]
 	l.state = l.durable
 }
 
-func (l *memoryLog) last() id.Index { return l.base.Index + id.Index(len(l.entries)) }
+func (l *memoryLog) first() id.Index {
+	if l.base == nil {
+		return 1
+	}
+	return l.base.Index + 1
+}
+
+func (l *memoryLog) last() id.Index { return l.first() + id.Index(len(l.entries)) - 1 }
 
 func (l *memoryLog) Recovered() partitions.Recovered {
 	state := l.state
-	state.Commit = min(l.last(), max(state.Commit, l.checkpoint.Index))
-	state.Term = max(state.Term, l.checkpoint.Term)
+	if l.checkpoint != nil {
+		state.Commit = min(l.last(), max(state.Commit, l.checkpoint.Index))
+		state.Term = max(state.Term, l.checkpoint.Term)
+	}
 	var terms []partitions.TermStart
 	for _, e := range l.entries {
 		if n := len(terms); n == 0 || terms[n-1].Term != e.Term {
@@ -43,14 +59,18 @@ func (l *memoryLog) Recovered() partitions.Recovered {
 		}
 	}
 	return partitions.Recovered{
-		HardState: state, Replica: l.replica, Base: l.base, Newest: l.checkpoint, First: l.base.Index + 1, Last: l.last(), Terms: terms, Durable: l.last(),
+		HardState: state, Replica: l.replica, Base: l.base, Newest: l.checkpoint, First: l.first(), Last: l.last(), Terms: terms, Durable: l.last(),
 	}
 }
 
 func (l *memoryLog) Append(writes []partitions.Write) error {
 	for _, w := range writes {
+		if w.Snapshot != nil { // durable at once, as a Log's is
+			l.entries, l.synced, l.base, l.checkpoint = nil, 0, w.Snapshot, w.Snapshot
+			l.state, l.durable = w.HardState, w.HardState
+		}
 		if len(w.Entries) > 0 {
-			at := int(w.Entries[0].Index - l.base.Index - 1)
+			at := int(w.Entries[0].Index - l.first())
 			l.entries = append(l.entries[:at], w.Entries...)
 			l.synced = min(l.synced, at)
 		}
@@ -75,7 +95,7 @@ func (l *memoryLog) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, 
 	if l.bad != 0 && lo <= l.bad && l.bad < hi {
 		return nil, partitions.ErrDamaged
 	}
-	return slices.Clone(l.entries[lo-l.base.Index-1 : hi-l.base.Index-1]), nil
+	return slices.Clone(l.entries[lo-l.first() : hi-l.first()]), nil
 }
 
 func (l *memoryLog) FrontEnd(start id.Offset, below id.Index) (end id.Index, err error) {

@@ -18,6 +18,7 @@ type raftStorage struct {
 	log    *raftLog
 	state  HardState
 	newest *Checkpoint
+	base   func() *Checkpoint // what the log continues from; nil where it has no beginning yet
 }
 
 // raftLog is the log as raft sees it: everything ever handed to it, durable or not.
@@ -87,9 +88,13 @@ func (s *raftStorage) FirstIndex() (uint64, error) { return uint64(s.log.first),
 // LastIndex implements raft.Storage.
 func (s *raftStorage) LastIndex() (uint64, error) { return uint64(s.log.last), nil }
 
-// Snapshot implements raft.Storage. Nobody can need one while every partition has a single replica.
+// Snapshot implements raft.Storage: it is what the log continues from. Whoever gets it gets every entry behind it too.
 func (s *raftStorage) Snapshot() (*pb.Snapshot, error) {
-	return nil, raft.ErrSnapshotTemporarilyUnavailable
+	base := s.base()
+	if base == nil || s.log.damage != nil {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
+	return base.toRaft(nil), nil // post fills in the bytes, for its recipient
 }
 
 func (l *raftLog) term(i id.Index) (id.Term, error) {
@@ -132,6 +137,12 @@ func (l *raftLog) append(entries []*pb.Entry) []Entry {
 	}
 	l.last = converted[len(converted)-1].Index
 	return converted
+}
+
+// reset makes the log empty: it continues behind a snapshot that replaces all of it.
+func (l *raftLog) reset(c *Checkpoint) {
+	l.base, l.first, l.last, l.terms = TermStart{c.Index, c.Term}, c.Index+1, c.Index, nil
+	l.tail = newTail(l.first, l.tail.limit)
 }
 
 // rebase forgets what lies at or below base, which is no longer on disk.

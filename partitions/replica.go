@@ -75,6 +75,8 @@ type Replica struct {
 
 	checkpoint checkpointing
 	trimming   trimming
+	peers      peers
+	steering   steering
 	counts     Counts
 	outbox     Outbox
 }
@@ -97,14 +99,15 @@ func New(o Options, now id.Timestamp) (*Replica, error) {
 		return nil, err
 	}
 	r.log = newRaftLog(o.Log, found, r.limits.TailBytes)
+	r.role = r.standing()
 	node, err := raft.NewRawNode(r.raftConfig(found))
 	if err != nil {
 		return nil, fmt.Errorf("replica %d of %v: %w", o.Replica, o.Partition, err)
 	}
 	r.node = node
 	r.drain()
-	if r.failure == nil && r.votesAlone() {
-		r.step(node.Campaign)
+	if c := r.applied.configuration; r.failure == nil && len(c.Voters) == 1 && c.votes(o.Replica) && len(c.Outgoing) == 0 {
+		r.step(node.Campaign) // nobody else can
 	}
 	if r.failure != nil {
 		return nil, fmt.Errorf("replica %d of %v: replay: %w", o.Replica, o.Partition, r.failure)
@@ -153,7 +156,7 @@ func (r *Replica) raftConfig(found Recovered) *raft.Config {
 		ID:                        uint64(r.options.Replica),
 		ElectionTick:              ElectionTicks,
 		HeartbeatTick:             HeartbeatTicks,
-		Storage:                   &raftStorage{log: r.log, state: found.HardState, newest: found.Newest},
+		Storage:                   r.raftStorage(found),
 		Applied:                   uint64(r.applied.index),
 		AsyncStorageWrites:        true,
 		MaxSizePerMsg:             1 << 20,
@@ -170,9 +173,23 @@ func (r *Replica) raftConfig(found Recovered) *raft.Config {
 	}
 }
 
+func (r *Replica) raftStorage(found Recovered) *raftStorage {
+	return &raftStorage{
+		log: r.log, state: found.HardState, newest: found.Newest, base: func() *Checkpoint { return r.trimming.base },
+	}
+}
+
 func (r *Replica) votesAlone() bool {
 	c := r.applied.configuration
-	return len(c.Voters) == 1 && c.Voters[0] == r.options.Replica && len(c.Outgoing) == 0
+	return len(c.Voters) == 1 && c.Voters[0] == r.options.Replica && len(c.Outgoing) == 0 && len(c.Learners) == 0
+}
+
+// standing is the role of one who neither leads nor campaigns.
+func (r *Replica) standing() Role {
+	if r.applied.configuration.votes(r.options.Replica) {
+		return RoleFollower
+	}
+	return RoleLearner
 }
 
 // Tick tells the time; call it every TickMillis unless the replica is Idle. It ends waits whose time is over.
@@ -183,13 +200,15 @@ func (r *Replica) Tick(now id.Timestamp) {
 	}
 	r.step(func() error { r.node.Tick(); return nil })
 	r.endWaits()
+	r.watchSnapshots()
+	r.steer()
 	r.flushCommit()
 }
 
-// Idle tells that ticks would change nothing: the only voter of its partition leads it, nobody waits, and everything known
-// is handed to the disk.
+// Idle tells that ticks would change nothing: the only replica of its partition leads it, nobody waits, everything known is
+// handed to the disk, and no other replica is wanted.
 func (r *Replica) Idle() bool {
-	return r.failure != nil || r.ready && r.votesAlone() && len(r.parked) == 0 && !r.writes.deferred
+	return r.failure != nil || r.ready && r.votesAlone() && len(r.parked) == 0 && !r.writes.deferred && r.settled()
 }
 
 // tell moves the replica's clock, which never runs backwards.

@@ -1,6 +1,11 @@
 package partitions
 
-import "troupe/partitions/id"
+import (
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/tracker"
+
+	"troupe/partitions/id"
+)
 
 // Role is what a replica is doing in its partition.
 type Role uint8
@@ -27,7 +32,9 @@ type Status struct {
 	Replica       id.Replica
 	Role          Role
 	Term          id.Term
+	Node          id.Node
 	Leader        id.Replica // 0: none known
+	LeaderNode    id.Node    // where Leader lives; 0: not known
 	Ready         bool       // a leader that answers clients
 	LogStart      id.Offset
 	HighWatermark id.Offset
@@ -38,10 +45,24 @@ type Status struct {
 	Producers     int
 	Log           LogSize
 	Voters        []Placed
+	Learners      []Placed
+	Joint         bool         // a change of the voters is under way: both quorums decide
+	Assignment    id.Offset    // the version of the assignment that the configuration follows
+	Settled       bool         // the configuration is what is wanted, as far as this replica knows
+	Peers         []PeerStatus // a leader's view of the other members, ordered by replica
 	// Problem is a sentence for the operator when the replica does not serve; empty otherwise.
 	Problem string
 	// Counts are running totals since the replica was opened.
 	Counts Counts
+}
+
+// PeerStatus is how a leader sees another member.
+type PeerStatus struct {
+	Placed
+	Learner bool
+	Match   id.Index // the last entry it is known to hold
+	Active  bool     // heard from within the last election timeout
+	State   string   // probe, replicate or snapshot: how its entries are sent
 }
 
 // Counts are what a replica has done since it was opened.
@@ -51,6 +72,10 @@ type Counts struct {
 	Fetches, TailFetches    int64 // answered in all; from the tail cache
 	Checkpoints             int64
 	Elections               int64 // won
+	SnapshotsSent           int64 // and SnapshotsInstalled: whole states, for want of entries
+	SnapshotsInstalled      int64
+	Reconfigurations        int64 // applied
+	Strays                  int64 // messages dropped because they were for or from somebody else
 }
 
 // Counts returns the running totals alone, for whoever adds them up often.
@@ -63,19 +88,49 @@ func (c Counts) Since(earlier Counts) Counts {
 		Duplicates: c.Duplicates - earlier.Duplicates,
 		Fetches:    c.Fetches - earlier.Fetches, TailFetches: c.TailFetches - earlier.TailFetches,
 		Checkpoints: c.Checkpoints - earlier.Checkpoints, Elections: c.Elections - earlier.Elections,
+		SnapshotsSent:      c.SnapshotsSent - earlier.SnapshotsSent,
+		SnapshotsInstalled: c.SnapshotsInstalled - earlier.SnapshotsInstalled,
+		Reconfigurations:   c.Reconfigurations - earlier.Reconfigurations, Strays: c.Strays - earlier.Strays,
 	}
 }
 
 // Status describes the replica.
 func (r *Replica) Status() Status {
 	s := Status{
-		Partition: r.options.Partition, Replica: r.options.Replica, Role: r.role, Term: r.term, Leader: r.leader,
+		Partition: r.options.Partition, Replica: r.options.Replica, Node: r.options.Node, Role: r.role, Term: r.term, Leader: r.leader,
+		LeaderNode: r.home(r.leader), Joint: len(r.applied.configuration.Outgoing) > 0, Assignment: r.applied.assignment, Settled: r.settled(),
 		Ready: r.ready, LogStart: r.applied.logStart, HighWatermark: r.applied.next, Applied: r.applied.index,
 		Last: r.log.last, Parked: len(r.parked), Uncommitted: r.leading.bytes, Producers: r.applied.producers.order.Len(),
-		Log: r.options.Log.Size(), Voters: r.applied.nodes, Counts: r.counts,
+		Log: r.options.Log.Size(), Counts: r.counts,
+	}
+	for _, p := range r.applied.nodes {
+		if r.applied.configuration.votes(p.Replica) {
+			s.Voters = append(s.Voters, p)
+		} else {
+			s.Learners = append(s.Learners, p)
+		}
 	}
 	if r.failure != nil {
 		s.Problem = r.failure.Error()
+	} else if r.role == RoleLeader {
+		s.Peers = r.peerStatus()
 	}
 	return s
+}
+
+func (r *Replica) peerStatus() []PeerStatus {
+	var all []PeerStatus
+	r.node.WithProgress(func(peer uint64, kind raft.ProgressType, p tracker.Progress) {
+		if replica := id.Replica(peer); replica != r.options.Replica {
+			all = append(all, PeerStatus{
+				Placed: Placed{Replica: replica, Node: r.home(replica)}, Learner: kind == raft.ProgressTypeLearner,
+				Match: id.Index(p.Match), Active: p.RecentActive, State: peerStates[p.State],
+			})
+		}
+	})
+	return all
+}
+
+var peerStates = map[tracker.StateType]string{
+	tracker.StateProbe: "probe", tracker.StateReplicate: "replicate", tracker.StateSnapshot: "snapshot",
 }

@@ -56,10 +56,12 @@ func (t *tail) push(e Entry, raft *pb.Entry) {
 	t.next = item.next
 }
 
-// cut drops everything from an index on: another leader's entries take its place.
+// cut drops everything from an index on: another leader's entries take its place. What lies in front of the tail after a
+// restart may be cut too.
 func (t *tail) cut(from id.Index) {
-	if from < t.first {
-		panic(&InvariantError{"what is cut is not applied", from, t.first})
+	if from <= t.first {
+		*t = newTail(from, t.limit)
+		return
 	}
 	for keep := int(from - t.first); len(t.items) > keep; {
 		last := len(t.items) - 1

@@ -32,10 +32,14 @@ func (r *Replica) Trimmed(base *Checkpoint) {
 	if r.failure != nil {
 		return
 	}
-	if base.Index < r.trimming.base.Index || base.Index > r.checkpoint.saved {
-		panic(&InvariantError{"the base lies between the last one and the newest checkpoint", base.Index, r.checkpoint.saved})
+	r.trimming.pending = false
+	if base.Index < r.trimming.base.Index {
+		return // a snapshot has replaced the log meanwhile
 	}
-	r.trimming.base, r.trimming.pending = base, false
+	if base.Index > r.checkpoint.saved {
+		panic(&InvariantError{"the base is never newer than the newest checkpoint", base.Index, r.checkpoint.saved})
+	}
+	r.trimming.base = base
 	r.log.rebase(base)
 	r.considerTrim()
 }
@@ -91,6 +95,8 @@ func (a *applied) replay(e Entry) error {
 		a.take(h, e.Index)
 	case EntryLogStart:
 		return a.moveStart(e)
+	case EntryConfiguration:
+		return a.reconfigure(e)
 	}
 	return nil
 }

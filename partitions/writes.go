@@ -21,30 +21,39 @@ type writes struct {
 
 type pendingWrite struct {
 	sequence  uint64
-	last      id.Index // highest entry durable with it; 0 when it has none
-	responses []*pb.Message
+	last      id.Index      // highest entry durable with it; 0 when it has none
+	responses []*pb.Message // for raft itself, and for peers who are told of nothing that a crash can take back
 }
 
 // store hands raft's append message to the disk.
 func (r *Replica) store(m *pb.Message) {
-	if m.Term != nil {
-		state := HardState{Term: id.Term(m.GetTerm()), Vote: id.Replica(m.GetVote()), Commit: id.Index(m.GetCommit())}
-		if state.Commit < r.writes.state.Commit {
-			panic(&InvariantError{"the commit index never falls", state.Commit, r.writes.state.Commit})
-		}
-		elected := state.Term != r.writes.state.Term || state.Vote != r.writes.state.Vote
-		r.writes.state, r.writes.deferred = state, true
-		if elected && len(m.GetEntries()) == 0 {
-			r.hand(Write{}, pendingWrite{responses: m.GetResponses()})
-			return
+	elected := m.Term != nil && r.noteState(m)
+	w, p := Write{}, pendingWrite{responses: m.GetResponses()}
+	if !raft.IsEmptySnap(m.GetSnapshot()) {
+		if w.Snapshot = r.install(m.GetSnapshot()); w.Snapshot == nil {
+			return // it cannot be read: the replica has failed
 		}
 	}
-	if len(m.GetEntries()) == 0 {
-		r.respondAfterPending(m.GetResponses())
+	if len(m.GetEntries()) > 0 {
+		w.Entries = r.log.append(m.GetEntries())
+		p.last = r.log.last
+	}
+	if !elected && w.Snapshot == nil && len(w.Entries) == 0 {
+		r.respondAfterPending(p.responses)
 		return
 	}
-	w := Write{Entries: r.log.append(m.GetEntries())}
-	r.hand(w, pendingWrite{last: r.log.last, responses: m.GetResponses()})
+	r.hand(w, p)
+}
+
+// noteState takes raft's hard state, and tells whether somebody waits for it to be durable.
+func (r *Replica) noteState(m *pb.Message) (elected bool) {
+	state := HardState{Term: id.Term(m.GetTerm()), Vote: id.Replica(m.GetVote()), Commit: id.Index(m.GetCommit())}
+	if state.Commit < r.writes.state.Commit {
+		panic(&InvariantError{"the commit index never falls", state.Commit, r.writes.state.Commit})
+	}
+	elected = state.Term != r.writes.state.Term || state.Vote != r.writes.state.Vote
+	r.writes.state, r.writes.deferred = state, true
+	return elected
 }
 
 // respondAfterPending delivers responses that ask for nothing new on disk: as soon as what was handed out is durable. They
@@ -101,8 +110,13 @@ func (r *Replica) Persisted(through uint64) {
 	r.drain()
 }
 
-// deliver hands raft a message of its own. The only errors are those of messages from peers that have left.
+// deliver hands raft a message of its own, and sends those for peers. The only errors are those of messages from peers
+// that have left.
 func (r *Replica) deliver(m *pb.Message) {
+	if to := m.GetTo(); to != uint64(r.options.Replica) {
+		r.post(m)
+		return
+	}
 	if err := r.node.Step(m); err != nil && err != raft.ErrStepPeerNotFound {
 		panic(&InvariantError{"raft accepts its own responses", err, nil})
 	}
@@ -120,13 +134,15 @@ func (r *Replica) drain() {
 	}()
 	for r.node.HasReady() {
 		ready := r.node.Ready()
+		if !raft.IsEmptyHardState(ready.HardState) {
+			r.enter(id.Term(ready.HardState.GetTerm()))
+		}
 		if ready.SoftState != nil {
 			r.turn(ready.SoftState)
 		}
 		for _, m := range ready.Messages {
 			switch m.GetType() {
 			case pb.MsgStorageAppend:
-				r.enter(id.Term(m.GetTerm()))
 				r.store(m)
 			case pb.MsgStorageApply:
 				r.apply(m.GetEntries())
@@ -134,7 +150,10 @@ func (r *Replica) drain() {
 					r.deliver(response)
 				}
 			default:
-				panic(&InvariantError{"a replica without peers sends nothing", m.GetType(), nil})
+				r.post(m)
+			}
+			if r.failure != nil {
+				return
 			}
 		}
 		for _, state := range ready.ReadStates {
@@ -143,12 +162,12 @@ func (r *Replica) drain() {
 	}
 }
 
-// enter notes the term that raft is in; 0 means unchanged.
+// enter notes the term that raft is in.
 func (r *Replica) enter(term id.Term) {
-	if term < r.term && term != 0 {
+	if term < r.term {
 		panic(&InvariantError{"the term never falls", term, r.term})
 	}
-	r.term = max(r.term, term)
+	r.term = term
 }
 
 // turn takes on the role that raft has.
@@ -158,11 +177,14 @@ func (r *Replica) turn(s *raft.SoftState) {
 		raft.StateFollower: RoleFollower, raft.StatePreCandidate: RoleCandidate,
 		raft.StateCandidate: RoleCandidate, raft.StateLeader: RoleLeader,
 	}[s.RaftState]
+	if role == RoleFollower {
+		role = r.standing()
+	}
 	if role == r.role {
 		return
 	}
 	if r.role == RoleLeader {
-		r.resign(ErrNotLeader)
+		r.resign(r.notLeader())
 	}
 	r.role = role
 	if role == RoleLeader {

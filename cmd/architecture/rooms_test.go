@@ -33,7 +33,7 @@ var everyRoom = []string{
 }
 
 var house = []room{
-	{folder: "partitions", rooms: []string{"partitions/id", "partitions/batch"}, doors: []string{raft},
+	{folder: "partitions", rooms: []string{"partitions/id", "partitions/batch"}, doors: []string{raft, "google.golang.org/protobuf/proto"},
 		banned:    []string{"os", "net", "sync", "math/rand", "crypto/rand"},
 		clockless: true, sequential: true, ordered: true},
 	{folder: "partitions/id", banned: []string{"os", "net", "sync", "crypto/rand"},
