@@ -102,8 +102,9 @@ func (b *Broker) begin() error {
 			Pool: &Pool{
 				scheduler: w.scheduler, life: life, random: b.pool, width: 4, slowest: w.options.SlowDisk, faults: &w.faults,
 			},
-			Peers: b.cluster.network.Port(b.number), Dispatcher: Dispatcher{w.scheduler, life},
-			Mailbox: func() actor.Mailbox { return &Mailbox{trace: w.trace} },
+			Peers:      b.cluster.network.Port(b.number),
+			Dispatcher: Dispatcher{w.scheduler, life},
+			Mailbox:    func() actor.Mailbox { return &Mailbox{trace: w.trace} },
 		},
 		Members: b.cluster.gossip.feeds[b.number],
 		Cluster: simulatedCluster, Node: b.identity, Gateway: b.name + ":1", Version: "simulated",
