@@ -20,6 +20,9 @@ type address struct {
 	door      door[request]
 	requests  atomic.Uint64 // numbers given
 	ticking   atomic.Bool   // its replica needs ticks
+	leads     atomic.Uint64 // the term in which its replica leads and serves; 0: it does not
+	route     *route
+	mail      door[mail] // from replicas on other brokers
 	problem   atomic.Pointer[string]
 }
 
@@ -29,6 +32,8 @@ func newAddress(s *stage, node *actor.PID, p id.Partition, r id.Replica) *addres
 	a.pid = s.system.NewLocalPID(node.Id + "/" + a.name)
 	a.door.limit = s.limits.Requests
 	a.door.wake = func() { s.send(a.pid, wake{}) }
+	a.mail.limit, a.mail.wake = s.limits.Mail, a.door.wake
+	a.route = s.leaders.route(p)
 	return a
 }
 
@@ -40,6 +45,15 @@ func (a *address) ask(q request) {
 	if err := a.door.enter(q); err != nil {
 		q.refuse(fmt.Errorf("%s: %w", a.name, err))
 	}
+}
+
+// leading tells whether the partition is led here, as far as is known. nil leads nothing.
+func (a *address) leading() bool {
+	if a == nil {
+		return false
+	}
+	term := a.leads.Load()
+	return term != 0 && term >= a.route.seen.Load()
 }
 
 func (a *address) next() partitions.Request { return partitions.Request(a.requests.Add(1)) }

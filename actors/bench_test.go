@@ -107,6 +107,8 @@ func (d *nullDisk) Registered(r id.Replica) bool {
 	return ok
 }
 
+func (d *nullDisk) Replicas(p id.Partition) []id.Replica { return nil }
+
 func (d *nullDisk) Open(_ id.Partition, r id.Replica) (partitions.Log, error) {
 	l, _ := d.births.Load(r)
 	return l.(nullLog), nil
@@ -187,6 +189,7 @@ func BenchmarkProduce(b *testing.B) {
 func BenchmarkIdle(b *testing.B) {
 	w := &testWorld{disk: newMemoryDisk(), now: 1000}
 	s := &stage{seams: Seams{Clock: w}}
+	s.peers = newPeers(s, nil)
 	table := map[id.Partition]*address{}
 	for i := range 1000 {
 		p := id.Partition{Topic: 16, Number: int32(i)}
@@ -194,7 +197,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 	board := newBoard()
 	board.view.Store(newView(catalog.NewFold().State(), table))
-	t := &ticker{stage: s, board: board}
+	t := &ticker{stage: s, board: board, herald: newHerald(s, board, nil)}
 	b.ReportAllocs()
 	for b.Loop() {
 		t.tick()

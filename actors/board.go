@@ -15,8 +15,8 @@ import (
 type board struct {
 	// view is written by the catalog's actor alone. Never nil.
 	view atomic.Pointer[view]
-	// fold is the newest state that the catalog's own replica has applied; written by its partition alone. It may be ahead
-	// of view.state, and nil before the catalog opened.
+	// fold is the newest state known here: what the catalog's own replica has applied or, where there is none, what its
+	// leader has told. It may be ahead of view.state, and nil before the catalog opened.
 	fold atomic.Pointer[catalog.State]
 	// problem is why the catalog does not move; nil while it does.
 	problem atomic.Pointer[string]
@@ -42,14 +42,18 @@ func newView(state *catalog.State, table map[id.Partition]*address) *view {
 	return &view{state: state, table: table, order: order}
 }
 
-// observe takes what the catalog's replica has applied, and tells whether it is news. After a restart the replica applies
-// again what it had applied before: that is none.
+// observe takes what the catalog's replica has applied, or what another broker's has, and tells whether it is news. After a
+// restart the replica applies again what it had applied before: that is none.
 func (b *board) observe(state *catalog.State) bool {
-	if last := b.fold.Load(); last != nil && last.Version >= state.Version {
-		return false
+	for {
+		last := b.fold.Load()
+		if last != nil && last.Version >= state.Version {
+			return false
+		}
+		if b.fold.CompareAndSwap(last, state) {
+			return true
+		}
 	}
-	b.fold.Store(state)
-	return true
 }
 
 // problems lists, as sentences, what keeps partitions of this broker from serving, in the order of partitions.

@@ -24,16 +24,20 @@ type curator struct {
 	*stage
 	board   *board
 	orders  *door[order]
+	router  *Router
 	cluster id.Cluster
 	begins  bool // Options.Bootstrap
 	limit   partitions.Limits
 	node    *actor.PID
 	self    *actor.PID
-	own     *address // of the catalog's own partition
+	own     *address // of the catalog's own partition; nil where this broker holds no replica of it
 	taken   []order
 	at      int
 
-	awake    bool // the catalog's partition has served once
+	awake    bool // the catalog is known, and this broker follows it
+	sure     bool // what is known of it is the newest that can be had at the start
+	tail     tail
+	unseen   []*decision // concluded in the catalog, and not seen here yet
 	state    *catalog.State
 	tenants  map[id.Replica]*tenant
 	creating map[id.TopicID][]creation
@@ -71,9 +75,15 @@ func (c *curator) Receive(ctx actor.Context) {
 	case wake:
 		c.serve()
 	case applied:
-		if c.awake {
-			c.reconcile()
-		}
+		c.advance()
+	case news:
+		c.hear(m.answer)
+	case whole:
+		c.restore(m)
+	case tailAgain:
+		c.ask()
+	case overdue:
+		c.overdue()
 	case settled:
 		c.settle(m)
 	case gone:
@@ -90,13 +100,27 @@ func (c *curator) Receive(ctx actor.Context) {
 	}
 }
 
-// open starts the catalog's own partition.
+// open starts the catalog's own partition where this broker holds a replica of it, and else follows that of others.
 func (c *curator) open() {
-	own := catalog.Partition()
-	founders := []partitions.Placed{{Replica: catalog.FirstReplica, Node: c.stage.node}}
+	here := c.seams.Disk.Replicas(catalog.Partition())
+	switch {
+	case len(here) > 0:
+		c.hold(here[len(here)-1], []partitions.Placed{{Replica: catalog.FirstReplica, Node: c.stage.node}})
+	case c.begins || c.seams.Peers == nil:
+		c.hold(catalog.FirstReplica, []partitions.Placed{{Replica: catalog.FirstReplica, Node: c.stage.node}})
+	default:
+		c.sure = true
+		c.follow()
+	}
+	c.publish(c.board.view.Load().state)
+}
+
+// hold starts a replica of the catalog's partition. What it applies is what this broker follows.
+func (c *curator) hold(replica id.Replica, founders []partitions.Placed) {
 	p := &plan{
-		address: newAddress(c.stage, c.node, own, catalog.FirstReplica), founders: founders, limits: c.limit,
-		settings: (&catalog.Topic{}).Effective(), fold: func() partitions.Fold { return catalog.NewFold() }, create: c.begins,
+		address: newAddress(c.stage, c.node, catalog.Partition(), replica), founders: founders, limits: c.limit,
+		settings: (&catalog.Topic{}).Effective(), fold: func() partitions.Fold { return catalog.NewFold() },
+		create: c.begins || replica != catalog.FirstReplica,
 	}
 	c.own = p.address
 	shell := newPartition(c.stage, p, c.self)
@@ -106,9 +130,8 @@ func (c *curator) open() {
 			c.send(self, applied{})
 		}
 	}
-	c.tenants[p.address.replica] = &tenant{address: p.address}
+	c.tenants[replica] = &tenant{address: p.address}
 	c.send(c.node, spawnOrder{partition: shell})
-	c.publish(c.board.view.Load().state)
 }
 
 // serve begins what waits behind the door.
@@ -128,20 +151,16 @@ func (c *curator) serve() {
 	c.taken, c.at = c.taken[:0], 0
 }
 
-// propose writes a command to the catalog's log. The order is concluded with its answer.
+// propose writes a command to the catalog's log, wherever that is led. The order is concluded with its answer.
 func (c *curator) propose(command catalog.Command, o order) {
 	orders := c.orders
-	c.own.ask(&produceRequest{
-		Produce: partitions.Produce{
-			Request: c.own.next(), Batch: catalog.Batch(command, c.seams.Clock.Now()), Acks: partitions.AcksQuorum,
-			ExpectEnd: partitions.NoExpectation,
-		},
-		done: func(a partitions.ProduceAnswer) {
-			d := &decision{order: o, answer: a}
-			if err := orders.pass(d); err != nil {
-				d.refuse(err)
-			}
-		},
+	c.router.Produce(catalog.Partition(), partitions.Produce{
+		Batch: catalog.Batch(command, c.seams.Clock.Now()), Acks: partitions.AcksQuorum, ExpectEnd: partitions.NoExpectation,
+	}, func(a partitions.ProduceAnswer) {
+		d := &decision{order: o, answer: a}
+		if err := orders.pass(d); err != nil {
+			d.refuse(err)
+		}
 	})
 }
 
@@ -157,27 +176,43 @@ func (c *curator) settle(m settled) {
 		c.ready()
 		return
 	}
+	c.sure = true
 	switch {
-	case !m.serving:
+	case m.serving:
+		c.tail.wanted = false
+	case c.seams.Peers == nil:
 		c.fail(fmt.Errorf("%w: the catalog's partition: %s", partitions.ErrUnavailable, c.own.readProblem()))
-	case !c.awake:
-		c.wakeUp()
+		return
+	default:
+		c.follow() // its quorum, or this copy of it, is not there: what is known goes on, and others may know more
 	}
+	c.advance()
+	c.ready()
 }
 
-// wakeUp comes when the catalog's partition serves for the first time: all it knows is applied.
-func (c *curator) wakeUp() {
-	c.awake = true
-	switch cluster := c.board.fold.Load().Cluster; {
-	case cluster == 0 && c.begins:
-		bootstrapOrder{catalog.Bootstrap{Cluster: c.cluster, Node: c.stage.node, At: c.seams.Clock.Now()}}.begin(c)
-	case cluster != c.cluster:
-		c.crash(fmt.Errorf("the catalog belongs to cluster %v, this broker to %v: %w", cluster, c.cluster,
-			partitions.ErrMisplaced))
-	default:
-		c.reconcile()
-		c.ready()
+// advance follows the newest state known, once that can be relied on as a beginning.
+func (c *curator) advance() {
+	if !c.sure || c.broken != nil {
+		return
 	}
+	state := c.board.fold.Load()
+	switch {
+	case c.awake:
+	case state == nil || state.Cluster == 0:
+		if c.begins && c.own != nil && c.own.leading() {
+			c.awake = true
+			bootstrapOrder{catalog.Bootstrap{Cluster: c.cluster, Node: c.stage.node, At: c.seams.Clock.Now()}}.begin(c)
+		}
+		return
+	case state.Cluster != c.cluster:
+		c.crash(fmt.Errorf("the catalog belongs to cluster %v, this broker to %v: %w", state.Cluster, c.cluster, partitions.ErrMisplaced))
+		return
+	default:
+		c.awake = true
+	}
+	c.reconcile()
+	c.conclude()
+	c.ready()
 }
 
 // ready completes the start, once every partition has opened or has said why not.
@@ -259,6 +294,10 @@ func (c *curator) refuseAll() {
 	for _, w := range c.wanted {
 		queued = append(queued, w)
 	}
+	for _, d := range c.unseen {
+		queued = append(queued, d)
+	}
+	c.unseen = nil
 	c.wanted = nil
 	for _, o := range queued {
 		c.safely(func() { o.refuse(why) })

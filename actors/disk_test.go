@@ -27,6 +27,7 @@ type memoryDisk struct {
 // memory is what one replica has on disk.
 type memory struct {
 	disk       *memoryDisk
+	partition  id.Partition
 	replica    id.Replica
 	entries    []partitions.Entry     // from base.Index + 1; each counts as a segment
 	base       *partitions.Checkpoint // nil while it waits for a snapshot
@@ -56,14 +57,14 @@ func call(f func(id.Replica) error, r id.Replica) error {
 	return f(r)
 }
 
-func (d *memoryDisk) Create(_ id.Partition, r id.Replica, c *partitions.Checkpoint, s partitions.HardState) error {
+func (d *memoryDisk) Create(p id.Partition, r id.Replica, c *partitions.Checkpoint, s partitions.HardState) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := call(d.onCreate, r); err != nil {
 		return err
 	}
 	if d.replicas[r] == nil {
-		d.replicas[r] = &memory{disk: d, replica: r, state: s, durable: s, base: c, checkpoint: c, bad: map[id.Index]bool{}}
+		d.replicas[r] = &memory{disk: d, partition: p, replica: r, state: s, durable: s, base: c, checkpoint: c, bad: map[id.Index]bool{}}
 	}
 	return nil
 }
@@ -72,6 +73,18 @@ func (d *memoryDisk) Registered(r id.Replica) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.replicas[r] != nil || slices.Contains(d.removed, r)
+}
+
+func (d *memoryDisk) Replicas(p id.Partition) (all []id.Replica) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for r, m := range d.replicas {
+		if m.partition == p {
+			all = append(all, r)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (d *memoryDisk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
@@ -189,10 +202,6 @@ func (l *memoryLog) Append(writes []partitions.Write) error {
 	l.appends++
 	l.groups = append(l.groups, len(writes))
 	for _, w := range writes {
-		if w.Snapshot != nil { // durable at once, as a Log's is
-			l.entries, l.synced, l.base, l.checkpoint = nil, 0, w.Snapshot, w.Snapshot
-			l.durable = w.HardState
-		}
 		if len(w.Entries) > 0 {
 			at := int(w.Entries[0].Index - l.begins() - 1)
 			l.entries = append(l.entries[:at], w.Entries...)

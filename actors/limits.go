@@ -1,6 +1,10 @@
 package actors
 
-import "time"
+import (
+	"time"
+
+	"troupe/partitions/id"
+)
 
 // Limits bound what one broker's actors hold, and how long they wait. Zero fields take their defaults.
 type Limits struct {
@@ -21,6 +25,26 @@ type Limits struct {
 	RestAfter time.Duration // default 15 s
 	// SpaceEvery is how often the room on the disk is looked at.
 	SpaceEvery time.Duration // default 1 s
+	// PeerBytes and PeerParcels wait for the courier to one other broker; above it messages between replicas are lost, and
+	// requests get ErrThrottled.
+	PeerBytes   int64 // default 64 MiB
+	PeerParcels int   // default 16384
+	// Mail waits for one partition's replica; what comes above it is lost.
+	Mail int // default 1024
+	// Forwards are requests that one other broker has not answered; above it ErrThrottled.
+	Forwards int // default 4096
+	// ForwardWait is how long a forwarded request waits for its answer, beyond the time that it asks to wait for itself.
+	ForwardWait time.Duration // default 10 s
+	// FreightBytes is the largest state of a partition that travels between brokers; FreightABeat is how much of it leaves
+	// with each tick.
+	FreightBytes int // default 256 MiB
+	FreightABeat int // default 2 MiB: 40 MiB/s
+	// LeadersEvery is how often other brokers are told all that this one leads, in ticks. What changes is told at once.
+	LeadersEvery int // default 60: 3 s
+	// TailWait is how long one question for news of the catalog waits for some.
+	TailWait time.Duration // default 5 s
+	// TailRetry comes before the next question when one was not answered.
+	TailRetry time.Duration // default 200 ms
 	// StopWait is how long a stopping partition waits for what is under way.
 	StopWait time.Duration // default 5 s
 }
@@ -36,6 +60,16 @@ var DefaultLimits = Limits{
 	OpeningTicks:     60,
 	RestAfter:        15 * time.Second,
 	SpaceEvery:       time.Second,
+	PeerBytes:        64 << 20,
+	PeerParcels:      16384,
+	Mail:             1024,
+	Forwards:         4096,
+	ForwardWait:      10 * time.Second,
+	FreightBytes:     256 << 20,
+	FreightABeat:     2 << 20,
+	LeadersEvery:     60,
+	TailWait:         5 * time.Second,
+	TailRetry:        200 * time.Millisecond,
 	StopWait:         5 * time.Second,
 }
 
@@ -50,6 +84,16 @@ func (l Limits) orDefaults() Limits {
 	l.OpeningTicks = either(l.OpeningTicks, d.OpeningTicks)
 	l.RestAfter = either(l.RestAfter, d.RestAfter)
 	l.SpaceEvery = either(l.SpaceEvery, d.SpaceEvery)
+	l.PeerBytes = either(l.PeerBytes, d.PeerBytes)
+	l.PeerParcels = either(l.PeerParcels, d.PeerParcels)
+	l.Mail = either(l.Mail, d.Mail)
+	l.Forwards = either(l.Forwards, d.Forwards)
+	l.ForwardWait = either(l.ForwardWait, d.ForwardWait)
+	l.FreightBytes = either(l.FreightBytes, d.FreightBytes)
+	l.FreightABeat = either(l.FreightABeat, d.FreightABeat)
+	l.LeadersEvery = either(l.LeadersEvery, d.LeadersEvery)
+	l.TailWait = either(l.TailWait, d.TailWait)
+	l.TailRetry = either(l.TailRetry, d.TailRetry)
 	l.StopWait = either(l.StopWait, d.StopWait)
 	return l
 }
@@ -62,3 +106,6 @@ func either[T comparable](v, otherwise T) T {
 	}
 	return v
 }
+
+// millis is a duration on the injected clock.
+func millis(d time.Duration) id.Timestamp { return id.Timestamp(d.Milliseconds()) }

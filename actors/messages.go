@@ -46,6 +46,13 @@ type (
 		unlogged
 		instance uint64
 	}
+	// unreachable: something for a replica on another broker was certainly not sent.
+	unreachable struct {
+		unlogged
+		replica id.Replica
+	}
+	// flush: a tick has passed while something waited for it.
+	flush struct{ unlogged }
 	// hurry: StopWait is over.
 	hurry struct{ unlogged }
 	// reopen: the delay before another attempt is over.
@@ -170,6 +177,20 @@ type (
 		replica id.Replica
 		err     error
 	}
+	// news: the catalog's leader has answered what is new. whole: it has sent the whole state.
+	news struct {
+		unlogged
+		answer partitions.FetchAnswer
+	}
+	whole struct {
+		unlogged
+		snapshot []byte
+		err      error
+	}
+	// tailAgain: it is time to ask the catalog's leader anew.
+	tailAgain struct{ unlogged }
+	// overdue: it is time to conclude what this broker's own state does not show yet.
+	overdue struct{ unlogged }
 	// retry: look again at what is doomed and not forgotten.
 	retry struct{ unlogged }
 	// halt: stop the broker.
@@ -185,6 +206,11 @@ type (
 	spawnOrder struct {
 		unlogged
 		partition *partition
+	}
+	courierOrder struct {
+		unlogged
+		courier *courier
+		name    string
 	}
 	leaveOrder struct {
 		unlogged

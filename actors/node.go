@@ -26,12 +26,16 @@ type Options struct {
 	Seams   Seams
 	Cluster id.Cluster
 	Node    id.Node
+	// Incarnation counts the starts of this data directory. It tells the requests of one life from those of another, and must
+	// be given where there are Peers.
+	Incarnation uint64
 	// Members tells who is in the cluster; nil: this broker alone.
 	Members membership.Feed
 	Gateway string // host:port where clients reach this broker
 	Version string // of the program
-	// Bootstrap permits to begin the cluster on an empty disk. Without it, a catalog that is not there is an error: its
-	// directory may have been lost.
+	// Bootstrap permits to begin the cluster on an empty disk. Without it, a broker with Peers that holds no replica of the
+	// catalog follows that of others: it is ready once it has found them. Without Peers, a catalog that is not there is an
+	// error: its directory may have been lost.
 	Bootstrap bool
 	Log       *slog.Logger // nil: nothing is logged
 	Meter     Meter        // nil: nothing is counted
@@ -64,6 +68,9 @@ func NewNode(o Options) (*Node, error) {
 	if o.Seams.Clock == nil || o.Seams.Disk == nil || o.Seams.Pool == nil || o.Cluster == 0 || o.Node == 0 {
 		return nil, fmt.Errorf("clock, disk, pool, cluster and node must be given: %w", ErrOptions)
 	}
+	if o.Seams.Peers != nil && (o.Members == nil || o.Incarnation == 0) {
+		return nil, fmt.Errorf("with peers, members and the incarnation must be given: %w", ErrOptions)
+	}
 	o.Name = either(o.Name, "node")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -82,13 +89,15 @@ func NewNode(o Options) (*Node, error) {
 	}
 	n := &Node{options: o, board: newBoard()}
 	n.stage = &stage{
-		system: o.System, seams: o.Seams, log: o.Log, meter: o.Meter, limits: o.Limits.orDefaults(), node: o.Node, room: &room{reserve: partitions.Reserve{Bytes: o.DiskReserve}}, check: o.Check,
+		system: o.System, seams: o.Seams, log: o.Log, meter: o.Meter, limits: o.Limits.orDefaults(), node: o.Node,
+		life: o.Incarnation, leaders: newLeaders(), room: &room{reserve: partitions.Reserve{Bytes: o.DiskReserve}}, check: o.Check,
 	}
 	n.stage.warden = o.System.NewLocalPID(o.Name + "/warden")
 	n.pid = o.System.NewLocalPID(o.Name)
+	n.stage.peers = newPeers(n.stage, n.pid)
 	n.catalog = o.System.NewLocalPID(o.Name + "/catalog")
 	n.orders = &door[order]{limit: n.stage.limits.Proposals, wake: func() { n.stage.send(n.catalog, wake{}) }}
-	n.router = &Router{stage: n.stage, board: n.board, orders: n.orders, cluster: n.Cluster}
+	n.router = &Router{stage: n.stage, board: n.board, orders: n.orders, cluster: n.Cluster, members: o.Members}
 	return n, nil
 }
 
@@ -114,7 +123,7 @@ func (h troubleOnly) WithGroup(name string) slog.Handler {
 // that lives here has opened or says in its status why not; with an error when the catalog cannot serve. Requests that
 // come before are held. It returns ErrOptions when the node was started before or its name is taken.
 func (n *Node) Start(ready func(error)) error {
-	root := &root{stage: n.stage, board: n.board, curator: n.curator(ready)}
+	root := &root{stage: n.stage, board: n.board, members: n.options.Members, curator: n.curator(ready)}
 	props := n.stage.props(root, actor.WithGuardian(&supervisor{n.stage.log}))
 	if _, err := n.stage.system.Root.SpawnNamed(props, n.options.Name); err != nil {
 		return fmt.Errorf("start node %q: %w: %w", n.options.Name, ErrOptions, err)
@@ -124,7 +133,7 @@ func (n *Node) Start(ready func(error)) error {
 
 func (n *Node) curator(ready func(error)) *curator {
 	return &curator{
-		stage: n.stage, board: n.board, orders: n.orders, cluster: n.options.Cluster, begins: n.options.Bootstrap,
+		stage: n.stage, board: n.board, orders: n.orders, router: n.router, cluster: n.options.Cluster, begins: n.options.Bootstrap,
 		limit: n.options.Replicas, node: n.pid, started: ready,
 		tenants: map[id.Replica]*tenant{}, creating: map[id.TopicID][]creation{}, erasing: map[id.Replica]bool{},
 	}
@@ -175,6 +184,7 @@ func (n *Node) Cluster() partitions.ClusterView {
 type root struct {
 	*stage
 	board   *board
+	members membership.Feed
 	curator *curator
 }
 
@@ -183,11 +193,13 @@ func (r *root) Receive(c actor.Context) {
 	defer r.rescue("node", func(error) {})
 	switch m := c.Message().(type) {
 	case *actor.Started:
-		r.spawn(c, &ticker{stage: r.stage, board: r.board}, "ticker")
+		r.spawn(c, &ticker{stage: r.stage, board: r.board, herald: newHerald(r.stage, r.board, r.members)}, "ticker")
 		r.spawn(c, r.curator, "catalog")
 		r.spawn(c, &warden{stage: r.stage, board: r.board}, "warden")
 	case spawnOrder:
 		r.spawn(c, m.partition, m.partition.name)
+	case courierOrder:
+		r.spawn(c, m.courier, m.name)
 	case configureOrder:
 		r.send(m.address.pid, m.configure)
 	case leaveOrder:

@@ -54,7 +54,7 @@ func (n *Node) Observe(done func(Observation)) (giveUp func()) {
 		o.end()
 	}
 	for i, a := range asked {
-		q := &describeRequest{request: a.next(), address: a, done: func(s partitions.Status) { o.answer(i, s) }}
+		q := &describeRequest{request: a.next(), partition: a.partition, replica: a.replica, done: func(s partitions.Status) { o.answer(i, s) }}
 		if err := a.door.pass(q); err != nil {
 			q.refuse(err)
 		}

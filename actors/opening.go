@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"troupe/partitions"
 )
@@ -41,15 +42,17 @@ func (p *plan) openLog(s *stage) (partitions.Log, error) {
 // bear makes the log of a replica that was never here. Only a founder is born; any other begins empty.
 func (p *plan) bear(s *stage) error {
 	at, replica := p.address.partition, p.address.replica
-	founder := false
-	for _, f := range p.founders {
-		founder = founder || f.Replica == replica && f.Node == s.node
-	}
-	if !p.create || !founder {
+	if !p.create {
 		return fmt.Errorf("replica %d was never created in this data directory: %w", replica, partitions.ErrUnavailable)
 	}
-	birth, state := partitions.Birth(p.founders)
-	if err := s.seams.Disk.Create(at, replica, &birth, state); err != nil {
+	var birth *partitions.Checkpoint // nil: everything comes with the first snapshot
+	var state partitions.HardState
+	if slices.Contains(p.founders, partitions.Placed{Replica: replica, Node: s.node}) {
+		var c partitions.Checkpoint
+		c, state = partitions.Birth(p.founders)
+		birth = &c
+	}
+	if err := s.seams.Disk.Create(at, replica, birth, state); err != nil {
 		return fmt.Errorf("create replica %d: %w", replica, err)
 	}
 	return nil

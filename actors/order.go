@@ -184,13 +184,26 @@ func (bootstrapOrder) refuse(error) {}
 type decision struct {
 	order  order
 	answer partitions.ProduceAnswer
+	since  id.Timestamp // it waits for this broker's own state
+}
+
+func (d *decision) result() catalog.Result {
+	r, _ := d.answer.Result.(catalog.Result)
+	return r
 }
 
 func (d *decision) begin(c *curator) {
-	result, _ := d.answer.Result.(catalog.Result)
-	err := d.answer.Err
+	result, err := d.result(), d.answer.Err
+	if err == nil && c.await(d, result) {
+		return
+	}
 	if err == nil {
 		err = result.Err
+	}
+	if t := result.Topic; t != nil && len(t.Partitions) == 0 { // from another broker: it names the topic only
+		if known := c.board.fold.Load().Topics[t.ID]; known != nil {
+			result.Topic = known
+		}
 	}
 	d.order.conclude(c, result, err)
 }

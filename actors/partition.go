@@ -187,6 +187,7 @@ func (p *partition) fail(err error) {
 	}
 	p.failure, p.phase = err, phaseClosing
 	p.ticking.Store(false)
+	p.leads.Store(0)
 	if p.ending == nil {
 		p.complain(p.verdict() + err.Error())
 	}

@@ -20,12 +20,23 @@ type request interface {
 	refuse(err error)
 }
 
+// traveller is what a request has that may go to another broker.
+type traveller struct {
+	// journey is asked before the request is completed: it may go on elsewhere. nil: it goes nowhere else.
+	journey *journey
+}
+
+func (t *traveller) travel(j *journey) { t.journey = j }
+
 type produceRequest struct {
 	partitions.Produce
+	traveller
 	done func(partitions.ProduceAnswer)
 }
 
 func (q *produceRequest) number() partitions.Request { return q.Request }
+
+func (q *produceRequest) renumber(n partitions.Request) { q.Request = n }
 
 func (q *produceRequest) hand(r *partitions.Replica, now id.Timestamp) { r.Produce(q.Produce, now) }
 
@@ -35,6 +46,9 @@ func (q *produceRequest) lost(why error) error {
 }
 
 func (q *produceRequest) answer(a partitions.ProduceAnswer) {
+	if q.journey.resumes(q, a.Err) {
+		return
+	}
 	if done := q.done; done != nil {
 		q.done = nil
 		done(a)
@@ -47,6 +61,7 @@ func (q *produceRequest) refuse(err error) {
 
 type fetchRequest struct {
 	partitions.Fetch
+	traveller
 	done func(partitions.FetchAnswer)
 	// reading is set while the pool reads for it: giving up no longer shortens the wait.
 	reading bool
@@ -54,11 +69,16 @@ type fetchRequest struct {
 
 func (q *fetchRequest) number() partitions.Request { return q.Request }
 
+func (q *fetchRequest) renumber(n partitions.Request) { q.Request = n }
+
 func (q *fetchRequest) hand(r *partitions.Replica, now id.Timestamp) { r.Fetch(q.Fetch, now) }
 
 func (q *fetchRequest) lost(why error) error { return why }
 
 func (q *fetchRequest) answer(a partitions.FetchAnswer) {
+	if q.journey.resumes(q, a.Err) {
+		return
+	}
 	if done := q.done; done != nil {
 		q.done = nil
 		done(a)
@@ -71,16 +91,22 @@ func (q *fetchRequest) refuse(err error) {
 
 type offsetsRequest struct {
 	partitions.ListOffsets
+	traveller
 	done func(partitions.OffsetAnswer)
 }
 
 func (q *offsetsRequest) number() partitions.Request { return q.Request }
+
+func (q *offsetsRequest) renumber(n partitions.Request) { q.Request = n }
 
 func (q *offsetsRequest) hand(r *partitions.Replica, _ id.Timestamp) { r.ListOffsets(q.ListOffsets) }
 
 func (q *offsetsRequest) lost(why error) error { return why }
 
 func (q *offsetsRequest) answer(a partitions.OffsetAnswer) {
+	if q.journey.resumes(q, a.Err) {
+		return
+	}
 	if done := q.done; done != nil {
 		q.done = nil
 		done(a)
@@ -93,10 +119,13 @@ func (q *offsetsRequest) refuse(err error) {
 
 type deleteRequest struct {
 	partitions.DeleteRecords
+	traveller
 	done func(partitions.DeleteAnswer)
 }
 
 func (q *deleteRequest) number() partitions.Request { return q.Request }
+
+func (q *deleteRequest) renumber(n partitions.Request) { q.Request = n }
 
 func (q *deleteRequest) hand(r *partitions.Replica, now id.Timestamp) {
 	r.DeleteRecords(q.DeleteRecords, now)
@@ -108,6 +137,9 @@ func (q *deleteRequest) lost(why error) error {
 }
 
 func (q *deleteRequest) answer(a partitions.DeleteAnswer) {
+	if q.journey.resumes(q, a.Err) {
+		return
+	}
 	if done := q.done; done != nil {
 		q.done = nil
 		done(a)
@@ -120,12 +152,16 @@ func (q *deleteRequest) refuse(err error) {
 
 // describeRequest is answered in every phase of a partition's life, by its shell.
 type describeRequest struct {
-	request partitions.Request
-	address *address
-	done    func(partitions.Status)
+	traveller
+	request   partitions.Request
+	partition id.Partition
+	replica   id.Replica // 0: it was asked for no certain one
+	done      func(partitions.Status)
 }
 
 func (q *describeRequest) number() partitions.Request { return q.request }
+
+func (q *describeRequest) renumber(n partitions.Request) { q.request = n }
 
 func (q *describeRequest) hand(r *partitions.Replica, _ id.Timestamp) { q.answer(r.Status()) }
 
@@ -139,10 +175,39 @@ func (q *describeRequest) answer(s partitions.Status) {
 }
 
 func (q *describeRequest) refuse(err error) {
+	if q.journey.resumes(q, err) {
+		return
+	}
 	q.answer(partitions.Status{
-		Partition: q.address.partition, Replica: q.address.replica, Role: partitions.RoleStopped, Problem: err.Error(),
+		Partition: q.partition, Replica: q.replica, Role: partitions.RoleStopped, Problem: err.Error(),
 	})
 }
+
+// foldRequest asks for the catalog's whole state. Only other brokers are asked: this one knows its own.
+type foldRequest struct {
+	traveller
+	done func(snapshot []byte, err error)
+}
+
+func (q *foldRequest) number() partitions.Request { return 0 }
+
+func (q *foldRequest) renumber(partitions.Request) {}
+
+func (q *foldRequest) hand(*partitions.Replica, id.Timestamp) {}
+
+func (q *foldRequest) lost(why error) error { return why }
+
+func (q *foldRequest) answer(snapshot []byte, err error) {
+	if q.journey.resumes(q, err) {
+		return
+	}
+	if done := q.done; done != nil {
+		q.done = nil
+		done(snapshot, err)
+	}
+}
+
+func (q *foldRequest) refuse(err error) { q.answer(nil, err) }
 
 // giveUp ends the wait of a fetch. It has no completion of its own.
 type giveUp struct{ fetch partitions.Request }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"troupe/membership"
 	"troupe/partitions"
 	"troupe/partitions/catalog"
 	"troupe/partitions/id"
@@ -17,6 +18,7 @@ type Router struct {
 	board   *board
 	orders  *door[order]
 	cluster func() partitions.ClusterView
+	members membership.Feed
 }
 
 // Catalog returns the newest state this broker has applied and routes by. It is immutable.
@@ -83,21 +85,20 @@ func (r *Router) order(o order) {
 // Produce appends a batch to a partition.
 func (r *Router) Produce(p id.Partition, q partitions.Produce, done func(partitions.ProduceAnswer)) {
 	a := r.find(p)
-	if a == nil {
-		(&produceRequest{Produce: q, done: done}).refuse(unknown(p))
+	if a.leading() && a.route.flying.Load() == 0 {
+		q.Request = a.next()
+		a.ask(&produceRequest{Produce: q, done: done})
 		return
 	}
-	q.Request = a.next()
-	a.ask(&produceRequest{Produce: q, done: done})
+	r.travel(p, &produceRequest{Produce: q, done: done})
 }
 
 // Fetch reads from a partition. The function it returns ends the wait of a parked fetch; it may be called at any time,
 // repeatedly.
 func (r *Router) Fetch(p id.Partition, q partitions.Fetch, done func(partitions.FetchAnswer)) (stop func()) {
 	a := r.find(p)
-	if a == nil {
-		(&fetchRequest{Fetch: q, done: done}).refuse(unknown(p))
-		return func() {}
+	if !a.leading() {
+		return r.travel(p, &fetchRequest{Fetch: q, done: done})
 	}
 	q.Request = a.next()
 	a.ask(&fetchRequest{Fetch: q, done: done})
@@ -111,40 +112,28 @@ func (r *Router) Fetch(p id.Partition, q partitions.Fetch, done func(partitions.
 
 // ListOffsets asks a partition for an offset.
 func (r *Router) ListOffsets(p id.Partition, q partitions.ListOffsets, done func(partitions.OffsetAnswer)) {
-	a := r.find(p)
-	if a == nil {
-		(&offsetsRequest{ListOffsets: q, done: done}).refuse(unknown(p))
-		return
-	}
-	q.Request = a.next()
-	a.ask(&offsetsRequest{ListOffsets: q, done: done})
+	r.travel(p, &offsetsRequest{ListOffsets: q, done: done})
 }
 
 // DeleteRecords moves a partition's log start up. The broker's own partitions keep theirs: catalog.ErrInvalidName.
 func (r *Router) DeleteRecords(p id.Partition, q partitions.DeleteRecords, done func(partitions.DeleteAnswer)) {
-	a := r.find(p)
-	switch {
-	case p.Topic == catalog.Partition().Topic:
-		err := fmt.Errorf("partition %v is the broker's own: %w", p, catalog.ErrInvalidName)
-		(&deleteRequest{DeleteRecords: q, done: done}).refuse(err)
-		return
-	case a == nil:
-		(&deleteRequest{DeleteRecords: q, done: done}).refuse(unknown(p))
+	d := &deleteRequest{DeleteRecords: q, done: done}
+	if p.Topic == catalog.Partition().Topic {
+		d.refuse(fmt.Errorf("partition %v is the broker's own: %w", p, catalog.ErrInvalidName))
 		return
 	}
-	q.Request = a.next()
-	a.ask(&deleteRequest{DeleteRecords: q, done: done})
+	r.travel(p, d)
 }
 
-// Describe tells how a partition is. One that is not here is described as stopped, with the reason.
+// Describe tells how a partition is, as its leader sees it. One that nobody can be asked about is described as stopped, with
+// the reason.
 func (r *Router) Describe(p id.Partition, done func(partitions.Status)) {
-	a := r.find(p)
-	if a == nil {
-		(&describeRequest{address: &address{partition: p}, done: done}).refuse(unknown(p))
-		return
-	}
-	a.ask(&describeRequest{request: a.next(), address: a, done: done})
+	r.travel(p, &describeRequest{partition: p, done: done})
 }
+
+// Leader returns the broker that leads a partition, as far as this one has heard, and the highest term it has heard of; 0
+// where it has heard nothing.
+func (r *Router) Leader(p id.Partition) (id.Node, id.Term) { return r.stage.leaders.leader(p) }
 
 func (r *Router) find(p id.Partition) *address { return r.board.view.Load().table[p] }
 

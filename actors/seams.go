@@ -60,6 +60,9 @@ type Disk interface {
 	Open(p id.Partition, r id.Replica) (partitions.Log, error)
 	// Registered tells whether a replica was ever created here.
 	Registered(r id.Replica) bool
+	// Replicas returns the replicas of a partition that were created here and not removed, in ascending order. A broker that
+	// starts holds the catalog by what it finds here, before it can ask anybody.
+	Replicas(p id.Partition) []id.Replica
 	// Remove deletes a replica's log for good and notes in the register that this was meant.
 	Remove(p id.Partition, r id.Replica) error
 	// Space tells how much room there is.

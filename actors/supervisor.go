@@ -21,9 +21,13 @@ type stage struct {
 	meter  Meter
 	limits Limits
 	node   id.Node
-	room   *room
-	warden *actor.PID
-	check  bool // call Replica.Check after every turn
+	// life counts the starts of this broker's directory.
+	life    uint64
+	leaders *leaders
+	peers   *peers
+	room    *room
+	warden  *actor.PID
+	check   bool // call Replica.Check after every turn
 }
 
 // supervisor is the strategy for every actor here. Actors turn their own panics into failures (see rescue) and decide

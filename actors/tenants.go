@@ -30,6 +30,8 @@ func (c *curator) reconcile() {
 			for _, r := range a.Replicas {
 				switch t := c.tenants[r.Replica]; {
 				case r.Node != c.stage.node:
+				case t == nil && topic == catalog.TopicID:
+					c.hold(r.Replica, s.Topics[topic].Partitions[n].Founders)
 				case t == nil:
 					c.admit(s.Topics[topic], int32(n), r.Replica)
 				case t.address != c.own:
@@ -46,6 +48,9 @@ func (c *curator) reconcile() {
 		}
 	}
 	c.publish(s)
+	c.leaders.forget(func(p id.Partition) bool {
+		return p.Topic < s.NextTopic && p.Topic != catalog.TopicID && s.Topics[p.Topic] == nil
+	})
 	c.sweep()
 }
 

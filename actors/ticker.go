@@ -15,6 +15,7 @@ const tickTime = partitions.TickMillis * time.Millisecond
 type ticker struct {
 	*stage
 	board  *board
+	herald *herald
 	cancel func()
 }
 
@@ -32,11 +33,17 @@ func (t *ticker) Receive(c actor.Context) {
 	}
 }
 
-// tick tells every replica that needs it.
+// tick tells every replica that needs it, and every courier that something waits at.
 func (t *ticker) tick() {
 	for _, a := range t.board.view.Load().order {
 		if a.ticking.Load() {
 			t.send(a.pid, tick{})
+		}
+	}
+	t.herald.beat()
+	for _, p := range t.peers.order() {
+		if p.busy.Load() {
+			t.send(p.pid, flush{})
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 //
 // Invariant: a request that is not completed is in taken[at:], held or waiting.
 type traffic struct {
+	letters []mail    // from the mail, being handed over
 	taken   []request // from the door, in order; those before at are dealt with
 	at      int
 	held    []request                      // in order; while opening and settling
@@ -20,8 +21,9 @@ type traffic struct {
 	wound   bool                           // the last checkpoint before a stop was asked for
 }
 
-// serve takes what waits behind the door.
+// serve takes what waits behind the doors.
 func (p *partition) serve() {
+	p.step()
 	p.taken, p.at = p.door.take(p.taken[:0], p.limits.RequestsATurn), 0
 	now := p.seams.Clock.Now()
 	for p.at < len(p.taken) {
@@ -51,7 +53,7 @@ func (p *partition) admit(q request, now id.Timestamp) {
 		q.hand(p.life.replica, now)
 	case p.phase == phaseQuarantined:
 		p.confine(q)
-	case p.phase <= phaseSettling && p.tries == 0 && len(p.held) < p.limits.Requests:
+	case p.phase <= phaseSettling && p.tries == 0 && p.ticks < p.limits.OpeningTicks && len(p.held) < p.limits.Requests:
 		p.held = append(p.held, q)
 	default:
 		q.refuse(p.refusal())

@@ -13,6 +13,10 @@ func (p *partition) work(message any) {
 		p.serve()
 	case tick:
 		p.tick()
+	case unreachable:
+		if p.running() {
+			p.life.replica.Unreachable(m.replica)
+		}
 	case persisted:
 		if m.instance == p.instance && p.running() {
 			p.life.replica.Persisted(m.through)
@@ -89,13 +93,7 @@ func (p *partition) turn() {
 		return
 	}
 	p.drain()
-	if p.phase == phaseSettling && p.life.replica.Status().Ready {
-		p.phase, p.tries, p.failure = phaseServing, 0, nil
-		p.complain("")
-		p.settle()
-		p.release()
-		p.drain()
-	}
+	p.stand()
 	p.wind()
 	p.count()
 	if !p.running() {
@@ -112,6 +110,7 @@ func (p *partition) turn() {
 // drain carries out everything the replica wants.
 func (p *partition) drain() {
 	out := p.life.replica.Outbox()
+	p.post(out.Messages)
 	if len(out.Writes) > 0 {
 		p.send(p.storage, writeOrder{instance: p.instance, writes: out.Writes})
 	}
@@ -219,10 +218,10 @@ func (p *partition) dismiss() {
 	}
 }
 
-// wind brings a stopping partition to its end: requests under way are answered, then a last checkpoint spares the next
-// start the replay, then the log closes.
+// wind brings a stopping partition to its end: requests under way are answered, leadership goes to another replica where
+// one can take it, then a last checkpoint spares the next start the replay, then the log closes.
 func (p *partition) wind() {
-	if p.ending == nil || !p.running() || len(p.waiting) > 0 {
+	if p.ending == nil || !p.running() || len(p.waiting) > 0 || p.handOver() {
 		return
 	}
 	if !p.wound {

@@ -145,7 +145,6 @@ const (
 	answerBytes  = 1 << 10 // for one partition or topic, its error included
 	routeBytes   = 128     // for one partition in Metadata, and
 	replicaBytes = 32      // for each of its replicas
-	memberBytes  = 256     // for each replica of a partition in DescribeTopic
 )
 
 // dispatch carries a request out, and adds what it reserves to the call.
@@ -171,8 +170,6 @@ func (s *Session) dispatch(call *call, request protocol.Message) {
 		s.describeTopic(c, r)
 	case *protocol.AlterTopicRequest:
 		s.alterTopic(c, r)
-	case *protocol.AssignReplicasRequest:
-		s.assignReplicas(c, r)
 	case *protocol.InitProducerRequest:
 		s.initProducer(c)
 	case *protocol.ProduceRequest:
@@ -195,7 +192,7 @@ func (s *Session) expected(c *call, request protocol.Message) bool {
 		return c.expect(s.metadataBytes(r))
 	case *protocol.DescribeTopicRequest:
 		if t := s.broker.Catalog().Topic(id.Topic(r.Topic)); t != nil {
-			return c.expect(describedBytes(t))
+			return c.expect(answerBytes * len(t.Partitions))
 		}
 	case *protocol.ProduceRequest:
 		return c.expect(answerBytes * len(r.Partitions))

@@ -14,6 +14,7 @@ type Member struct {
 	Peer        string // host:port for other brokers; empty while it has none
 	Version     string // of the program
 	Alive       bool
+	Catalog     bool // it holds a replica of the catalog's partition
 }
 
 // View is the membership at one moment. It is immutable.

@@ -118,6 +118,23 @@ func (r *Replica) Status() Status {
 	return s
 }
 
+// Standing is what of a replica's Status its owner looks at after every turn.
+type Standing struct {
+	Role       Role
+	Term       id.Term
+	Ready      bool
+	Leader     id.Replica
+	LeaderNode id.Node
+	Voters     int
+}
+
+// Standing tells where the replica stands among the others. It allocates nothing.
+func (r *Replica) Standing() Standing {
+	return Standing{
+		Role: r.role, Term: r.term, Ready: r.ready, Leader: r.leader, LeaderNode: r.home(r.leader), Voters: len(r.applied.configuration.Voters),
+	}
+}
+
 func (r *Replica) peerStatus() []PeerStatus {
 	var all []PeerStatus
 	r.node.WithProgress(func(peer uint64, kind raft.ProgressType, p tracker.Progress) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"troupe/partitions"
 	"troupe/partitions/batch"
@@ -17,8 +18,8 @@ type Disk struct {
 	world  *World
 	device *Device
 	// register says what became of every replica that was ever created here, as the file of that name does.
-	register map[id.Replica]bool // true: removed
-	refused  error               // why nothing can be added to it
+	register map[id.Replica]wal.Registration
+	refused  error // why nothing can be added to it
 	// open are the logs in use; doubts remembers those that saw a write or sync fail.
 	open   map[id.Replica]*Twin
 	doubts map[id.Replica]doubt
@@ -37,7 +38,7 @@ const registerFile = "register"
 // openDisk reads the register and writes it anew, as wal does.
 func openDisk(w *World, d *Device) (*Disk, error) {
 	disk := &Disk{
-		world: w, device: d, register: map[id.Replica]bool{}, open: map[id.Replica]*Twin{},
+		world: w, device: d, register: map[id.Replica]wal.Registration{}, open: map[id.Replica]*Twin{},
 		doubts: map[id.Replica]doubt{}, newest: map[id.Replica]*Twin{},
 	}
 	b, err := d.volume.ReadFile(registerFile)
@@ -50,7 +51,7 @@ func openDisk(w *World, d *Device) (*Disk, error) {
 	}
 	var whole []byte
 	for _, r := range records {
-		disk.register[r.Replica] = r.Removed
+		disk.register[r.Replica] = r
 		whole = r.AppendTo(whole)
 	}
 	return disk, d.replace(registerFile, whole)
@@ -72,7 +73,7 @@ func (d *Disk) note(r wal.Registration) error {
 		d.refused = fmt.Errorf("register: %w: %w", partitions.ErrPoisoned, err)
 		return d.refused
 	}
-	d.register[r.Replica] = r.Removed
+	d.register[r.Replica] = r
 	return nil
 }
 
@@ -82,10 +83,22 @@ func (d *Disk) Registered(r id.Replica) bool {
 	return ok
 }
 
+// Replicas returns the replicas of a partition that were created here and not removed, in ascending order.
+func (d *Disk) Replicas(p id.Partition) []id.Replica {
+	var all []id.Replica
+	for r, found := range d.register { // any order: sorted below
+		if found.Partition == p && !found.Removed {
+			all = append(all, r)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // Create makes the durable beginning of a replica's log, and registers it.
 func (d *Disk) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
-	if removed, ok := d.register[r]; ok {
-		if removed {
+	if found, ok := d.register[r]; ok {
+		if found.Removed {
 			return wal.ErrRemoved
 		}
 		return nil
@@ -105,20 +118,19 @@ func (d *Disk) twin(p id.Partition, r id.Replica) *Twin {
 
 // Open repairs and opens a log.
 func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
-	removed, ok := d.register[r]
+	found, ok := d.register[r]
 	switch {
 	case !ok:
 		return nil, wal.ErrNotRegistered
-	case removed:
+	case found.Removed:
 		return nil, wal.ErrRemoved
 	case d.open[r] != nil:
 		return nil, wal.ErrOpen
 	}
 	t := d.twin(p, r)
 	alive := !d.device.dead
-	old, doubted := d.doubts[r]
-	known := knowledge{doubt: old, doubted: doubted}
-	err := t.open(&known)
+	known, doubted := d.doubts[r]
+	err := t.open(known, doubted)
 	if alive && d.device.dead {
 		d.world.faults.count(FaultCrashInOpen)
 	}
@@ -168,11 +180,11 @@ func (d *Disk) released(t *Twin) {
 
 // Remove deletes a replica's log for good and notes in the register that this was meant.
 func (d *Disk) Remove(p id.Partition, r id.Replica) error {
-	removed, ok := d.register[r]
+	found, ok := d.register[r]
 	if !ok {
 		return wal.ErrNotRegistered
 	}
-	if !removed {
+	if !found.Removed {
 		if err := d.note(wal.Registration{Replica: r, Partition: p, Removed: true}); err != nil {
 			return err
 		}

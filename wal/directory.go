@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -37,8 +38,7 @@ const defaultSegmentBytes = 2 << 20
 //	replicas/t7-p0-r12/         one replica's log: topic id, partition, replica id
 //	    hardstate               term, vote, commit and durable index
 //	    checkpoint-<index>      the newest, and the one from birth until there is a base
-//	    base-<index>            what the log continues from, once its front was dropped or a snapshot replaced it
-//	    snapshot-<index>        one that is being installed
+//	    base-<index>            what the log continues from, once its front was dropped
 //	    <first index>           segments
 //
 // Its methods may be called by any number of goroutines.
@@ -231,6 +231,20 @@ func (d *Directory) Registered(r id.Replica) bool {
 	defer d.mu.Unlock()
 	_, ok := d.register.ids[r]
 	return ok
+}
+
+// Replicas returns the replicas of a partition that were created here and not removed, in ascending order.
+func (d *Directory) Replicas(p id.Partition) []id.Replica {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []id.Replica
+	for r, found := range d.register.ids { // any order: sorted below
+		if found.Partition == p && !found.Removed {
+			all = append(all, r)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Space tells how much room the disk has for this user.

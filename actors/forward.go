@@ -1,0 +1,164 @@
+package actors
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// forward is a request on its way to the broker that leads its partition, and its answer on the way back.
+type forward struct {
+	partition id.Partition
+	request   forwarded
+	frame     []byte // until it is sent
+	number    uint64 // once it is sent
+	deadline  id.Timestamp
+	ended     bool // its wait was given up
+}
+
+// prepare makes the forward of a request, unless it is larger than a frame.
+func (p *peer) prepare(partition id.Partition, q forwarded) (*forward, error) {
+	now := p.stage.seams.Clock.Now()
+	f := &forward{partition: partition, request: q, frame: requestFrame(p.stage.life, partition, q, now)}
+	f.deadline = max(now, q.until()) + millis(p.stage.limits.ForwardWait)
+	if len(f.frame) > MaxFrameBytes {
+		return nil, fmt.Errorf("%v: a request of %d bytes, broker %v takes %d: %w", partition, len(f.frame), p.node, MaxFrameBytes,
+			partitions.ErrBatchTooLarge)
+	}
+	return f, nil
+}
+
+// ask sends a request, or refuses it.
+func (p *peer) ask(f *forward) {
+	if !p.post(f) {
+		f.request.refuse(fmt.Errorf("%v: too much waits for the link to broker %v: %w", f.partition, p.node, partitions.ErrThrottled))
+	}
+}
+
+func (f *forward) weight() int64 { return int64(f.request.size() + requestHeader) }
+
+func (f *forward) deliver(c *courier) {
+	if len(c.asked) >= c.limits.Forwards {
+		f.request.refuse(fmt.Errorf("%v: %d requests wait for broker %v: %w", f.partition, len(c.asked), c.peer.node,
+			partitions.ErrThrottled))
+		return
+	}
+	c.number++
+	f.number = c.number
+	frame := f.frame
+	f.frame = nil
+	setNumber(frame, f.number)
+	if !c.dispatch(frame) {
+		c.leaders.doubt(f.partition, c.peer.node)
+		c.safely(func() { f.request.refuse(c.unlinked(f)) })
+		return
+	}
+	if len(c.asked) == 0 || f.deadline < c.soonest {
+		c.soonest = f.deadline
+	}
+	c.asked[f.number] = f
+	if f.ended {
+		c.dispatch(cancelFrame(f.number))
+	}
+}
+
+func (c *courier) unlinked(f *forward) error {
+	return fmt.Errorf("%v: broker %v cannot be reached: %w", f.partition, c.peer.node, partitions.ErrNotReady)
+}
+
+// waiver is the end of a forward's wait.
+type waiver struct{ of *forward }
+
+func (w waiver) weight() int64 { return 0 }
+
+func (w waiver) deliver(c *courier) {
+	if f := w.of; !f.ended {
+		f.ended = true
+		if c.asked[f.number] == f {
+			c.dispatch(cancelFrame(f.number))
+		}
+	}
+}
+
+// arrival is an answer of the other broker's.
+type arrival struct {
+	question question
+	body     frameReader
+	bytes    int64
+}
+
+func (a *arrival) weight() int64 { return a.bytes }
+
+// deliver completes the request that was asked. An answer that comes twice, too late or to an earlier life meets none.
+func (a *arrival) deliver(c *courier) {
+	f := c.asked[a.question.number]
+	if f == nil || a.question.life != c.life || a.question.what != f.request.what() {
+		return
+	}
+	delete(c.asked, f.number)
+	c.safely(func() {
+		if err := f.request.hear(&a.body, hearing{leaders: c.leaders, partition: f.partition, from: c.peer.node}); err != nil {
+			f.request.refuse(f.lost(err))
+		}
+	})
+}
+
+// lost is what a request is told that was sent, and whose answer will never be known.
+func (f *forward) lost(why error) error {
+	return f.request.lost(fmt.Errorf("%v: %w: %v", f.partition, partitions.ErrNotReady, why))
+}
+
+// severed tells that the link has ended: answers that are under way are lost.
+type severed struct{}
+
+func (*severed) weight() int64 { return 0 }
+
+func (*severed) deliver(c *courier) {
+	c.drop()
+	c.abandon(func(*forward) bool { return true }, fmt.Errorf("the link to broker %v has ended", c.peer.node))
+}
+
+// expire ends what has waited for too long.
+func (c *courier) expire() {
+	now := c.seams.Clock.Now()
+	if len(c.asked) == 0 || now < c.soonest {
+		return
+	}
+	c.abandon(func(f *forward) bool { return f.deadline <= now }, fmt.Errorf("broker %v has not answered", c.peer.node))
+	first := true
+	for _, f := range c.asked { // any order: a minimum
+		if first || f.deadline < c.soonest {
+			c.soonest, first = f.deadline, false
+		}
+	}
+}
+
+// abandon completes those requests that were asked, in their order.
+func (c *courier) abandon(which func(*forward) bool, why error) {
+	for _, number := range slices.Sorted(maps.Keys(c.asked)) {
+		f := c.asked[number]
+		if !which(f) {
+			continue
+		}
+		delete(c.asked, number)
+		c.leaders.doubt(f.partition, c.peer.node)
+		c.safely(func() { f.request.refuse(f.lost(why)) })
+	}
+}
+
+// refuseAll completes everyone when the broker stops.
+func (c *courier) refuseAll() {
+	for _, what := range append(slices.Clone(c.taken[c.at:]), c.door.close(errStopped)...) {
+		if f, ok := what.(*forward); ok {
+			c.safely(func() { f.request.refuse(errStopped) })
+		}
+		if a, ok := what.(*arrival); ok {
+			a.deliver(c)
+		}
+	}
+	c.taken, c.at = nil, 0
+	c.abandon(func(*forward) bool { return true }, errStopped)
+}

@@ -1,0 +1,84 @@
+package actors
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"troupe/partitions/id"
+)
+
+// A broker without a replica of anything learns the catalog from others, and serves every request by asking whoever leads.
+func TestEveryBrokerServes(t *testing.T) {
+	c := newCluster(t, 3, Limits{})
+	topic := c.create(c.brokers[2], "orders", 2, c.brokers[1])
+	for i, b := range c.brokers {
+		if a := b.produce(at(topic, 0), fmt.Sprint("v", i)); a.Err != nil || a.Base != id.Offset(i) {
+			t.Fatalf("through broker %d: %+v", b.id, a)
+		}
+	}
+	for _, b := range c.brokers {
+		f := b.fetch(at(topic, 0), 0)
+		if d := cmp.Diff([]string{"v0", "v1", "v2"}, values(t, f.Batches)); d != "" || f.Err != nil || f.HighWatermark != 3 {
+			t.Errorf("broker %d: %v, %d (-want +got):\n%s", b.id, f.Err, f.HighWatermark, d)
+		}
+		if d := cmp.Diff(c.brokers[0].node.Router().Catalog(), b.node.Router().Catalog()); d != "" {
+			t.Errorf("broker %d sees another catalog (-first +its):\n%s", b.id, d)
+		}
+	}
+}
+
+func TestReplicatedPartition(t *testing.T) {
+	c := newCluster(t, 3, Limits{})
+	topic := c.create(c.brokers[1], "orders", 3, c.brokers...)
+	for n := range int32(3) {
+		p := at(topic, n)
+		c.leader(p)
+		for i, b := range c.brokers {
+			if a := b.produce(p, fmt.Sprint("v", i)); a.Err != nil || a.Base != id.Offset(i) {
+				t.Fatalf("through broker %d: %+v", b.id, a)
+			}
+		}
+		for _, b := range c.brokers {
+			if f := b.fetch(p, 0); f.Err != nil || len(f.Batches) != 3 {
+				t.Errorf("%v through broker %d: %+v", p, b.id, f)
+			}
+		}
+	}
+	c.pass(time.Second)
+}
+
+// The leader dies: another one goes on with everything that was acknowledged, and every broker finds it.
+func TestLeaderKilled(t *testing.T) {
+	c := newCluster(t, 3, Limits{})
+	p := at(c.create(c.brokers[0], "orders", 1, c.brokers...), 0)
+	var want []string
+	for round := range 3 {
+		first := c.leader(p)
+		v := fmt.Sprint("round ", round)
+		want = append(want, v)
+		if a := c.brokers[(round+1)%3].produce(p, v); a.Err != nil {
+			t.Fatalf("round %d: %+v", round, a)
+		}
+		first.kill()
+		second := c.leader(p)
+		if first == second {
+			t.Fatalf("round %d: %d still leads", round, first.id)
+		}
+		v = fmt.Sprint("after ", round)
+		want = append(want, v)
+		if a := second.produce(p, v); a.Err != nil {
+			t.Fatalf("round %d, after: %+v", round, a)
+		}
+		first.start()
+		c.until("started", func() bool { return len(first.ready) == 1 && first.ready[0] == nil })
+		for _, b := range c.brokers {
+			f := b.fetch(p, 0)
+			if d := cmp.Diff(want, values(t, f.Batches)); d != "" || f.Err != nil {
+				t.Fatalf("round %d, broker %d: %v (-want +got):\n%s", round, b.id, f.Err, d)
+			}
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/catalog"
+)
+
+// tail follows the catalog from its leader, on a broker whose own replica of it does not: there is none, or it has no
+// quorum, or it is damaged.
+//
+// Invariant: at most one question is on its way.
+type tail struct {
+	fold   *catalog.Fold
+	wanted bool
+	asked  bool
+}
+
+// tailBytes is how much news is asked for at once.
+const tailBytes = 1 << 20
+
+// follow begins to ask the catalog's leader for what is new.
+func (c *curator) follow() {
+	c.tail.wanted = true
+	c.ask()
+}
+
+// ask asks for what comes behind the newest state known here. The question waits at the leader until there is something.
+func (c *curator) ask() {
+	t := &c.tail
+	if !t.wanted || t.asked || c.halting != nil || c.broken != nil {
+		return
+	}
+	if t.fold == nil {
+		t.fold = catalog.NewFold()
+	}
+	if known := c.board.fold.Load(); known != nil && known.Version > t.fold.State().Version {
+		if err := t.fold.Restore(known.Snapshot()); err != nil {
+			panic(&partitions.InvariantError{Invariant: "a state's snapshot can be restored", Got: err, Want: nil})
+		}
+	}
+	t.asked = true
+	s, self := c.stage, c.self
+	c.router.Fetch(catalog.Partition(), partitions.Fetch{
+		Offset: t.fold.State().Version, MaxBytes: tailBytes,
+		Until: c.seams.Clock.Now() + millis(c.limits.TailWait),
+	}, func(a partitions.FetchAnswer) { s.send(self, news{answer: a}) })
+}
+
+// hear takes the leader's answer.
+func (c *curator) hear(a partitions.FetchAnswer) {
+	c.tail.asked = false
+	var bounds *partitions.RangeError
+	err := a.Err
+	if err == nil {
+		err = c.tail.take(a.Batches)
+	}
+	switch {
+	case errors.As(err, &bounds) && c.tail.fold.State().Version < bounds.LogStart:
+		c.askWhole()
+	case err != nil:
+		c.later(c.limits.TailRetry, c.self, tailAgain{})
+	default:
+		c.known()
+		c.ask()
+	}
+}
+
+// known publishes what the tail has folded.
+func (c *curator) known() {
+	if c.board.observe(c.tail.fold.State()) {
+		c.advance()
+	}
+}
+
+// take folds batches. One that was folded before is passed over; the first may begin below what was asked for.
+func (t *tail) take(batches [][]byte) error {
+	for _, b := range batches {
+		h, err := batch.ParseHeader(b)
+		at := t.fold.State().Version
+		switch {
+		case err != nil:
+			return fmt.Errorf("catalog at offset %d: %w", at, err)
+		case h.NextOffset() <= at:
+			continue
+		case h.BaseOffset != at:
+			return &partitions.RangeError{Err: partitions.ErrOffsetOutOfRange, Asked: at, LogStart: h.BaseOffset, LogEnd: h.NextOffset()}
+		}
+		t.fold.Apply(h.BaseOffset, b)
+	}
+	return nil
+}
+
+// askWhole asks for the whole state: the log does not reach back to what is known here.
+func (c *curator) askWhole() {
+	c.tail.asked = true
+	s, self := c.stage, c.self
+	c.router.travel(catalog.Partition(), &foldRequest{done: func(snapshot []byte, err error) {
+		s.send(self, whole{snapshot: snapshot, err: err})
+	}})
+}
+
+func (c *curator) restore(m whole) {
+	c.tail.asked = false
+	fold := catalog.NewFold()
+	err := m.err
+	if err == nil {
+		err = fold.Restore(m.snapshot)
+	}
+	if err != nil {
+		c.log.Warn("the catalog's state could not be loaded from its leader", "reason", err, "next", "it is tried again by itself")
+		c.later(c.limits.TailRetry, c.self, tailAgain{})
+		return
+	}
+	if fold.State().Version > c.tail.fold.State().Version {
+		c.tail.fold = fold
+	}
+	c.known()
+	c.ask()
+}
+
+// await keeps what the catalog has decided until this broker's own state shows it: whoever asked may look at once. It tells
+// whether there is something to wait for.
+func (c *curator) await(d *decision, r catalog.Result) bool {
+	if known := c.board.fold.Load(); known != nil && known.Version >= r.Version {
+		return false
+	}
+	if len(c.unseen) == 0 {
+		c.later(c.limits.ForwardWait, c.self, overdue{})
+	}
+	d.since = c.seams.Clock.Now()
+	c.unseen = append(c.unseen, d)
+	return true
+}
+
+// conclude ends those decisions that this broker's state shows now.
+func (c *curator) conclude() {
+	waiting := c.unseen
+	c.unseen = nil
+	for i, d := range waiting {
+		if r := d.result(); c.board.fold.Load().Version < r.Version {
+			c.unseen = append(c.unseen, waiting[i])
+			continue
+		}
+		d.begin(c)
+	}
+}
+
+// overdue gives up waiting: the decisions stand, and this broker does not know what they led to.
+func (c *curator) overdue() {
+	now, waiting := c.seams.Clock.Now(), c.unseen
+	c.unseen = nil
+	for _, d := range waiting {
+		if now < d.since+millis(c.limits.ForwardWait) {
+			c.unseen = append(c.unseen, d)
+			continue
+		}
+		d.order.conclude(c, catalog.Result{}, fmt.Errorf("the catalog has decided, and this broker has not heard what followed: %w",
+			partitions.ErrOutcomeUnknown))
+	}
+	if len(c.unseen) > 0 {
+		c.later(c.limits.ForwardWait, c.self, overdue{})
+	}
+}
