@@ -202,6 +202,10 @@ func (l *memoryLog) Append(writes []partitions.Write) error {
 	l.appends++
 	l.groups = append(l.groups, len(writes))
 	for _, w := range writes {
+		if w.Snapshot != nil { // durable at once, as a Log's is
+			l.entries, l.synced, l.base, l.checkpoint = nil, 0, w.Snapshot, w.Snapshot
+			l.durable = w.HardState
+		}
 		if len(w.Entries) > 0 {
 			at := int(w.Entries[0].Index - l.begins() - 1)
 			l.entries = append(l.entries[:at], w.Entries...)

@@ -203,6 +203,8 @@ func (d *decision) begin(c *curator) {
 	if t := result.Topic; t != nil && len(t.Partitions) == 0 { // from another broker: it names the topic only
 		if known := c.board.fold.Load().Topics[t.ID]; known != nil {
 			result.Topic = known
+		} else if _, deletes := d.order.(*deleteOrder); !deletes && err == nil {
+			err = fmt.Errorf("topic %q was deleted meanwhile: %w", t.Name, partitions.ErrUnknownTopic)
 		}
 	}
 	d.order.conclude(c, result, err)

@@ -22,8 +22,14 @@ type Broker interface {
 	// this broker's own Catalog() shows the change. Errors: catalog's and partitions' sentinels, wrapped.
 	CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error))
 	AlterTopic(c catalog.AlterTopic, done func(*catalog.Topic, error))
+	// Assign is proposed likewise; the partition moves after its completion.
+	Assign(c catalog.Assign, done func(*catalog.Topic, error))
 	DeleteTopic(topic id.TopicID, done func(error))
 	InitProducer(done func(id.Producer, int16, error))
+
+	// Leader tells which node leads a partition and in which term, as far as this broker has heard; 0 and 0 if it has not. The
+	// term stands without a node where the one that led in it is known to lead no more.
+	Leader(p id.Partition) (id.Node, id.Term)
 
 	// Produce, Fetch, ListOffsets, DeleteRecords and Describe go to a partition's leader. Errors stand in the answers.
 	Produce(p id.Partition, r partitions.Produce, done func(partitions.ProduceAnswer))

@@ -1,6 +1,14 @@
 package gateway
 
-import "troupe/gateway/protocol"
+import (
+	"cmp"
+	"slices"
+
+	"troupe/gateway/protocol"
+	"troupe/partitions"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+)
 
 // describeCluster tells how the cluster looks from here.
 func (s *Session) describeCluster(c call) {
@@ -12,10 +20,51 @@ func (s *Session) describeCluster(c call) {
 			answer.Partitions += int64(len(t.Partitions))
 		}
 	}
+	answer.Nodes = clusterNodes(state, view)
+	s.count(state, answer.Nodes)
+	c.reply(answer)
+}
+
+// clusterNodes lists the brokers that are seen, and those that the catalog expects and nobody sees, ordered by node.
+func clusterNodes(state *catalog.State, view partitions.ClusterView) []protocol.ClusterNode {
+	var nodes []protocol.ClusterNode
 	for _, n := range view.Nodes {
-		answer.Nodes = append(answer.Nodes, protocol.ClusterNode{
+		nodes = append(nodes, protocol.ClusterNode{
 			Node: n.Node, Gateway: n.Gateway, Version: n.Version, Alive: n.Alive, Problems: n.Problems,
 		})
 	}
-	c.reply(answer)
+	for _, n := range state.NodeIDs() {
+		known := state.Nodes[n]
+		at := slices.IndexFunc(nodes, func(c protocol.ClusterNode) bool { return c.Node == n })
+		if at < 0 {
+			if known.State == catalog.Gone {
+				continue
+			}
+			nodes, at = append(nodes, protocol.ClusterNode{Node: n}), len(nodes)
+		}
+		nodes[at].State, nodes[at].Rack = known.State.String(), known.Rack
+	}
+	slices.SortFunc(nodes, func(a, b protocol.ClusterNode) int { return cmp.Compare(a.Node, b.Node) })
+	return nodes
+}
+
+// count adds up what each broker holds and leads.
+func (s *Session) count(state *catalog.State, nodes []protocol.ClusterNode) {
+	at := make(map[id.Node]*protocol.ClusterNode, len(nodes))
+	for i := range nodes {
+		at[nodes[i].Node] = &nodes[i]
+	}
+	for _, t := range state.Topics { // any order: sums have none
+		for number, a := range t.Partitions {
+			for _, p := range a.Replicas {
+				if n := at[p.Node]; n != nil {
+					n.Replicas++
+				}
+			}
+			leader, _ := s.broker.Leader(id.Partition{Topic: t.ID, Number: int32(number)})
+			if n := at[leader]; n != nil {
+				n.Leaders++
+			}
+		}
+	}
 }

@@ -27,6 +27,7 @@ type fakeBroker struct {
 	offset   id.Offset // of the next catalog command
 	logs     map[id.Partition]*fakeLog
 	producer id.Producer
+	leads    map[id.Partition]id.Node
 	failAll  error // what CreateTopic, DeleteTopic and InitProducer answer, if set
 
 	holding bool
@@ -140,6 +141,26 @@ func (b *fakeBroker) AlterTopic(c catalog.AlterTopic, done func(*catalog.Topic, 
 	}
 	b.mu.Unlock()
 	b.complete(func() { done(r.Topic, r.Err) })
+}
+
+func (b *fakeBroker) Assign(c catalog.Assign, done func(*catalog.Topic, error)) {
+	b.mu.Lock()
+	r := catalog.Result{Err: b.failAll}
+	if r.Err == nil {
+		r = b.apply(c)
+	}
+	b.mu.Unlock()
+	b.complete(func() { done(r.Topic, r.Err) })
+}
+
+// Leader tells that this broker leads everything in term 7, but what leads says.
+func (b *fakeBroker) Leader(p id.Partition) (id.Node, id.Term) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n, ok := b.leads[p]; ok {
+		return n, 8
+	}
+	return testNode, 7
 }
 
 func (b *fakeBroker) DeleteTopic(t id.TopicID, done func(error)) {
@@ -339,12 +360,15 @@ func (b *fakeBroker) DeleteRecords(p id.Partition, r partitions.DeleteRecords, d
 func (b *fakeBroker) Describe(p id.Partition, done func(partitions.Status)) {
 	b.mu.Lock()
 	l := b.log(p)
+	a, _ := b.fold.State().Assignment(p)
+	own := a.Replicas[0].Replica
 	st := partitions.Status{
-		Partition: p, Replica: 5, Role: partitions.RoleLeader, Term: 7, Leader: 5, Ready: true, LogStart: l.start, HighWatermark: l.end,
-		Log: partitions.LogSize{Bytes: 100, Segments: 2}, Voters: []partitions.Placed{{Replica: 5, Node: testNode}},
+		Partition: p, Replica: own, Node: testNode, Role: partitions.RoleLeader, Term: 7, Leader: own, LeaderNode: testNode, Ready: true, Last: 9, Settled: true, LogStart: l.start, HighWatermark: l.end,
+		Log: partitions.LogSize{Bytes: 100, Segments: 2}, Voters: a.Replicas[:1:1],
 	}
 	if l.err != nil {
-		st.Role, st.Ready, st.Leader, st.Problem = partitions.RoleStopped, false, 0, l.err.Error()
+		st.Role, st.Ready, st.Leader, st.LeaderNode, st.Problem = partitions.RoleStopped, false, 0, 0, l.err.Error()
+		st.Voters, st.Settled = nil, false
 	}
 	b.mu.Unlock()
 	b.complete(func() { done(st) })

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"sort"
 
 	"troupe/gateway/protocol"
@@ -9,8 +10,8 @@ import (
 	"troupe/partitions/id"
 )
 
-// metadata answers from what this broker knows, without asking anyone: which broker a partition prefers to be led by is
-// where a client does best to go, and any other broker forwards.
+// metadata answers from what this broker knows, without asking anyone: where it heard that a partition's leader is, is where
+// a client does best to go, and any other broker forwards.
 func (s *Session) metadata(c call, r *protocol.MetadataRequest) {
 	state, view := s.broker.Catalog(), s.broker.Cluster()
 	if n := listed(state, r.Topics); n > catalog.MaxPartitionsInAll {
@@ -64,7 +65,7 @@ func (s *Session) describeRoutes(state *catalog.State, view partitions.ClusterVi
 			answer.Topics[i] = protocol.MetadataTopic{Topic: name, Err: s.readRefusal(subject(name), err)}
 			continue
 		}
-		answer.Topics[i] = protocol.MetadataTopic{Topic: name, TopicID: topic.ID, Partitions: routes(topic, alive)}
+		answer.Topics[i] = protocol.MetadataTopic{Topic: name, TopicID: topic.ID, Partitions: s.routes(topic, alive)}
 	}
 	return answer
 }
@@ -81,16 +82,19 @@ func userTopics(state *catalog.State) []string {
 	return names
 }
 
-// routes tells for each partition where its replicas are, and the first living one as its leader.
-func routes(topic *catalog.Topic, alive map[id.Node]bool) []protocol.MetadataPartition {
+// routes tells for each partition where its replicas are and who leads it: where nobody has told of a leader, the first
+// living replica is a guess, of term 0.
+func (s *Session) routes(topic *catalog.Topic, alive map[id.Node]bool) []protocol.MetadataPartition {
 	list := make([]protocol.MetadataPartition, len(topic.Partitions))
 	for i, a := range topic.Partitions {
-		list[i] = protocol.MetadataPartition{Partition: int32(i), Replicas: nodesOf(a)}
-		for _, n := range list[i].Replicas {
-			if alive[n] {
-				list[i].Leader = n
-				break
-			}
+		p := &list[i]
+		*p = protocol.MetadataPartition{Partition: int32(i), Replicas: nodesOf(a)}
+		if p.Leader, p.Term = s.broker.Leader(id.Partition{Topic: topic.ID, Number: int32(i)}); p.Leader != 0 {
+			continue
+		}
+		p.Term = 0
+		if first := slices.IndexFunc(p.Replicas, func(n id.Node) bool { return alive[n] }); first >= 0 {
+			p.Leader = p.Replicas[first]
 		}
 	}
 	return list
@@ -102,14 +106,4 @@ func nodesOf(a catalog.Assignment) []id.Node {
 		nodes[i] = r.Node
 	}
 	return nodes
-}
-
-// leaderNode finds on which node a partition's leader lives; 0 if there is none.
-func leaderNode(st partitions.Status) id.Node {
-	for _, v := range st.Voters {
-		if v.Replica == st.Leader && st.Leader != 0 {
-			return v.Node
-		}
-	}
-	return 0
 }

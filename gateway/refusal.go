@@ -88,7 +88,7 @@ func (s *Session) refusal(subject string, err error) *protocol.Error {
 	}
 	var leader *partitions.NotLeaderError
 	if code == protocol.CodeNotLeader && errors.As(err, &leader) {
-		e.Details.Leader, e.Details.Gateway = leader.Leader, s.gatewayOf(leader.Leader)
+		e.Details.Leader, e.Details.Gateway, e.Details.Term = leader.Leader, s.gatewayOf(leader.Leader), leader.Term
 	}
 	var bounds *partitions.RangeError
 	if errors.As(err, &bounds) {

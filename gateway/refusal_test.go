@@ -86,7 +86,7 @@ func TestRefusalsCarryDetails(t *testing.T) {
 	}
 	for node, gateway := range map[id.Node]string{0: "", 0xb2: "127.0.0.1:9742", 0xff: ""} {
 		e := s.refusal("x", fmt.Errorf("here: %w", &partitions.NotLeaderError{Leader: node, Term: 4}))
-		if e.Code != protocol.CodeNotLeader || (e.Details != protocol.Details{Leader: node, Gateway: gateway}) {
+		if e.Code != protocol.CodeNotLeader || (e.Details != protocol.Details{Leader: node, Gateway: gateway, Term: 4}) {
 			t.Errorf("leader %v: got %v %+v", node, e, e.Details)
 		}
 	}

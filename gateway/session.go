@@ -145,6 +145,7 @@ const (
 	answerBytes  = 1 << 10 // for one partition or topic, its error included
 	routeBytes   = 128     // for one partition in Metadata, and
 	replicaBytes = 32      // for each of its replicas
+	memberBytes  = 256     // for each replica of a partition in DescribeTopic
 )
 
 // dispatch carries a request out, and adds what it reserves to the call.
@@ -170,6 +171,8 @@ func (s *Session) dispatch(call *call, request protocol.Message) {
 		s.describeTopic(c, r)
 	case *protocol.AlterTopicRequest:
 		s.alterTopic(c, r)
+	case *protocol.AssignReplicasRequest:
+		s.assignReplicas(c, r)
 	case *protocol.InitProducerRequest:
 		s.initProducer(c)
 	case *protocol.ProduceRequest:
@@ -192,7 +195,7 @@ func (s *Session) expected(c *call, request protocol.Message) bool {
 		return c.expect(s.metadataBytes(r))
 	case *protocol.DescribeTopicRequest:
 		if t := s.broker.Catalog().Topic(id.Topic(r.Topic)); t != nil {
-			return c.expect(answerBytes * len(t.Partitions))
+			return c.expect(describedBytes(t))
 		}
 	case *protocol.ProduceRequest:
 		return c.expect(answerBytes * len(r.Partitions))

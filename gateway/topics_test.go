@@ -24,9 +24,12 @@ func TestATopicsLife(t *testing.T) {
 	c.produced("orders", 1, batchOf(t, "x", 4, testStart))
 	b.fail(id.Partition{Topic: 16, Number: 2}, fmt.Errorf("its disk is gone: %w", partitions.ErrUnavailable))
 	described := as[*protocol.DescribeTopicResponse](t, c.ask(&protocol.DescribeTopicRequest{Topic: "orders"}))
-	leader := protocol.DescribedPartition{Leader: testNode, Role: "leader", Ready: true, Term: 7, Bytes: 100, Segments: 2, Replicas: []id.Node{testNode}}
+	leader := protocol.DescribedPartition{Leader: testNode, Role: "leader", Ready: true, Term: 7, Bytes: 100, Segments: 2, Replicas: []id.Node{testNode},
+		Assigned: 1, Settled: true, Members: []protocol.DescribedReplica{{Replica: 2, Node: testNode, Role: "leader", Match: 9}}}
 	second, third := leader, leader
 	second.Partition, second.HighWatermark = 1, 4
+	second.Members = []protocol.DescribedReplica{{Replica: 3, Node: testNode, Role: "leader", Match: 9}}
+	third.Settled, third.Members = false, []protocol.DescribedReplica{{Replica: 4, Node: testNode, Match: 9}}
 	third.Partition, third.Role, third.Ready, third.Leader, third.Problem = 2, "stopped", false, 0, "its disk is gone: partitions: unavailable"
 	want := &protocol.DescribeTopicResponse{Topic: "orders", TopicID: 16, Created: testStart, Settings: map[string]string{"max.message.bytes": "2048"},
 		Partitions: []protocol.DescribedPartition{leader, second, third}}
@@ -101,8 +104,8 @@ func TestTopicsAreRefused(t *testing.T) {
 
 func TestMetadataAndCluster(t *testing.T) {
 	c := newTalk(t, newFakeBroker(t, topic("b", 2), topic("a", 1)), Limits{})
-	one := []protocol.MetadataPartition{{Partition: 0, Leader: testNode, Replicas: []id.Node{testNode}}}
-	two := append(one[:1:1], protocol.MetadataPartition{Partition: 1, Leader: testNode, Replicas: []id.Node{testNode}})
+	one := []protocol.MetadataPartition{{Partition: 0, Leader: testNode, Term: 7, Replicas: []id.Node{testNode}}}
+	two := append(one[:1:1], protocol.MetadataPartition{Partition: 1, Leader: testNode, Term: 7, Replicas: []id.Node{testNode}})
 	want := &protocol.MetadataResponse{Cluster: testCluster,
 		Nodes:  []protocol.MetadataNode{{Node: testNode, Gateway: "127.0.0.1:9642", Alive: true}, {Node: 0xb2, Gateway: "127.0.0.1:9742"}},
 		Topics: []protocol.MetadataTopic{{Topic: "a", TopicID: 17, Partitions: one}, {Topic: "b", TopicID: 16, Partitions: two}}}
@@ -116,7 +119,7 @@ func TestMetadataAndCluster(t *testing.T) {
 	cluster := as[*protocol.DescribeClusterResponse](t, c.ask(&protocol.DescribeClusterRequest{}))
 	if diff := cmp.Diff(&protocol.DescribeClusterResponse{Cluster: testCluster, Self: testNode, Catalog: 3, Topics: 2, Partitions: 3,
 		Nodes: []protocol.ClusterNode{
-			{Node: testNode, Gateway: "127.0.0.1:9642", Version: "1.2.3", Alive: true, Problems: []string{"t16/0 is slow"}},
+			{Node: testNode, Gateway: "127.0.0.1:9642", Version: "1.2.3", Alive: true, Problems: []string{"t16/0 is slow"}, State: "active", Replicas: 4, Leaders: 4},
 			{Node: 0xb2, Gateway: "127.0.0.1:9742", Version: "1.2.3"}}}, cluster); diff != "" {
 		t.Error(diff)
 	}

@@ -56,6 +56,12 @@ func (r *Replica) Transfer() {
 	}
 }
 
+// Reached returns the version of the assignment that this leader knows to be reached: its configuration, as committed, is
+// what the assignment wants. ok is false for everybody else, and while there is something to do.
+func (r *Replica) Reached() (version id.Offset, ok bool) {
+	return r.steering.want.Version, r.ready && r.failure == nil && len(r.steering.want.Replicas) > 0 && r.settled()
+}
+
 // settled tells that the configuration is what is wanted, as far as this replica has applied it.
 func (r *Replica) settled() bool {
 	c, want := &r.applied.configuration, r.steering.want.Replicas

@@ -59,8 +59,9 @@ type Log interface {
 	// Recovered tells what Open found. It does not change afterwards.
 	Recovered() Recovered
 
-	// Append hands writes to the operating system, in order. Nothing of it is durable before Sync. After an error the log
-	// is poisoned: every later Append and Sync returns ErrPoisoned until it has been closed and opened anew.
+	// Append hands writes to the operating system, in order. Nothing of it need be durable before Sync; a snapshot is, and
+	// replaces the log at once: interrupted at any point, the next Open finds the old log or the new one. After an error the
+	// log is poisoned: every later Append and Sync returns ErrPoisoned until it has been closed and opened anew.
 	Append(writes []Write) error
 
 	// Sync makes everything appended so far durable: entries, hard state, and the names of new files. Where only the

@@ -20,6 +20,7 @@ import (
 type Broker struct {
 	world    *World
 	cluster  *Cluster
+	number   int
 	name     string // in the trace
 	identity id.Node
 	random   *rand.Rand
@@ -30,6 +31,7 @@ type Broker struct {
 	logger *slog.Logger
 	volume *Volume
 	free   int64 // bytes on the volume
+	drift  Drift
 	lives  int
 
 	// life is over while the broker is down. The rest belongs to it.
@@ -48,9 +50,9 @@ func newBroker(c *Cluster, number int) *Broker {
 	name := "broker-" + string(rune('a'+number))
 	streams := c.world.streams
 	return &Broker{
-		world: c.world, cluster: c, name: name, identity: firstNode + id.Node(number),
+		world: c.world, cluster: c, number: number, name: name, identity: firstNode + id.Node(number),
 		random: streams.Named(name), pool: streams.Named(name + "'s pool"), damage: streams.Named(name + "'s damage"),
-		own: &Life{}, life: &Life{over: true}, device: &Device{}, volume: NewVolume(), free: simulatedBytes,
+		own: &Life{}, life: &Life{over: true}, device: &Device{}, volume: NewVolume(), free: simulatedBytes, drift: Drift{pace: 100},
 		logger: slog.New(logbook{name, c.world.trace}),
 	}
 }
@@ -96,13 +98,15 @@ func (b *Broker) begin() error {
 	w, life := b.world, b.life
 	node, err := actors.NewNode(actors.Options{
 		Seams: actors.Seams{
-			Clock: Clock{w.scheduler, life}, Disk: b.disk,
+			Clock: Clock{w.scheduler, life, &b.drift}, Disk: b.disk,
 			Pool: &Pool{
 				scheduler: w.scheduler, life: life, random: b.pool, width: 4, slowest: w.options.SlowDisk, faults: &w.faults,
 			},
+			Peers:      b.cluster.network.Port(b.number),
 			Dispatcher: Dispatcher{w.scheduler, life},
 			Mailbox:    func() actor.Mailbox { return &Mailbox{trace: w.trace} },
 		},
+		Members: b.cluster.gossip.feeds[b.number],
 		Cluster: simulatedCluster, Node: b.identity, Gateway: b.name + ":1", Version: "simulated",
 		Bootstrap: !b.cluster.founded, Log: b.logger, Check: true, System: b.cluster.system, Name: fmt.Sprintf("%s-%d", b.name, b.lives),
 		Limits:   actors.Limits{RestAfter: w.options.RestAfter},
@@ -112,6 +116,8 @@ func (b *Broker) begin() error {
 		return err
 	}
 	b.node = node
+	b.cluster.network.Join(b.number, b.identity, life, node)
+	b.cluster.gossip.joined(b)
 	return node.Start(func(err error) {
 		if err != nil {
 			b.exit(err)
@@ -131,12 +137,15 @@ func (b *Broker) exit(err error) {
 	if !b.world.trouble {
 		b.world.violate(violation("not-live", "without any fault the broker gives up: %v", err))
 	}
-	b.end()
+	b.end(false)
 }
 
-// end ends a life, however it came to that: its steps are dropped, its connections cut, and another is planned.
-func (b *Broker) end() {
+// end ends a life, however it came to that: its steps are dropped, its connections cut, and another is planned. Others notice
+// the end of a whole machine late.
+func (b *Broker) end(machine bool) {
 	b.life.over, b.ready = true, false
+	b.cluster.network.Leave(b.number, machine)
+	b.cluster.gossip.left(b)
 	for _, wire := range slices.Clone(b.wires) {
 		wire.Cut()
 	}
@@ -155,12 +164,21 @@ func (b *Broker) crash(why string) {
 	}
 	if chance(b.random, 30) {
 		b.world.trace.event(b.name, "killed", "%s; what the system has in memory survives", why)
-	} else {
-		b.world.trace.event(b.name, "power loss", "%s", why)
-		b.volume.PowerLoss(b.random, &b.world.faults)
-		b.injure()
+		b.end(false)
+		return
 	}
-	b.end()
+	b.losePower(why)
+}
+
+// losePower is the death of the machine: of what was not synced, only some survives.
+func (b *Broker) losePower(why string) {
+	if b.life.over {
+		return
+	}
+	b.world.trace.event(b.name, "power loss", "%s", why)
+	b.volume.PowerLoss(b.random, &b.world.faults)
+	b.injure()
+	b.end(true)
 }
 
 // afterStep ends a life that ended inside the step.
@@ -179,14 +197,14 @@ func (b *Broker) stop() {
 		b.world.marks.count(MarkStop)
 		b.volume.PowerLoss(b.random, &b.world.faults)
 		b.injure()
-		b.end()
+		b.end(true)
 	})
 }
 
 // Connect gives a client a wire to the broker, which is cut soon where there is none, or one that is not ready: like the
 // production program, this one listens only once its node is.
 func (b *Broker) Connect(client *Client) *Wire {
-	wire := &Wire{scheduler: b.world.scheduler, random: b.random, life: &Life{}, client: client.life, hungUp: client.hungUp, torn: func() {}}
+	wire := &Wire{scheduler: b.world.scheduler, random: b.random, life: &Life{}, host: b.life, client: client.life, hungUp: client.hungUp, torn: func() {}}
 	wire.down.arrives = client.received
 	if !b.Up() {
 		wire.up.arrives = func([]byte) {}

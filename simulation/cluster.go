@@ -19,7 +19,9 @@ type Cluster struct {
 	own     *Life
 	system  *actor.ActorSystem
 	brokers []*Broker // never empty
-	founded bool      // some broker got ready: the cluster exists
+	network *Network
+	gossip  *Gossip
+	founded bool // some broker got ready: the cluster exists
 }
 
 // The cluster's identity, and that of the first broker; those of the others follow.
@@ -31,6 +33,9 @@ const (
 func newCluster(w *World) *Cluster {
 	c := &Cluster{world: w, random: w.streams.Named("cluster"), own: &Life{}}
 	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
+	c.network = newNetwork(w.options.Nodes, w.scheduler, w.streams.Named("network"), w.trace, &w.faults, w.options.Weather)
+	c.network.trouble = func() bool { return w.trouble }
+	c.gossip = newGossip(c)
 	for i := range w.options.Nodes {
 		c.brokers = append(c.brokers, newBroker(c, i))
 	}
@@ -89,6 +94,15 @@ func (c *Cluster) Trouble() {
 			b.crashWithin(downAtMost + 200*time.Millisecond)
 		}
 	})
+	c.again(o.PauseEvery, func() { c.any().pause() })
+	c.again(o.ClockEvery, func() { c.any().missetClock() })
+	c.again(o.PanicEvery, func() { c.any().panicSoon() })
+	if len(c.brokers) > 1 {
+		c.again(o.RestartEvery, c.blackout)
+		c.again(o.RestartEvery, c.roll)
+		c.again(o.GossipEvery, c.gossip.err)
+		c.network.Trouble(c.again, c.leading)
+	}
 	if o.FullEvery > 0 {
 		c.again(o.FullEvery, func() { c.any().fill() })
 	}
@@ -101,8 +115,13 @@ func (c *Cluster) Trouble() {
 	})
 }
 
+// leading draws the number of a broker that leads something, if there is one.
+func (c *Cluster) leading() int { return c.any().number }
+
 // Heal ends the time of faults.
 func (c *Cluster) Heal() {
+	c.network.heal()
+	c.gossip.heal()
 	for _, b := range c.brokers {
 		b.Heal()
 	}

@@ -30,10 +30,14 @@ func TestTwinConformsToWAL(t *testing.T) {
 			return real, w.boot(t, random, 0, 0)
 		}
 		real, twin := open()
-		c, state := birth()
-		must(t, real.Create(twinPartition, twinReplica, &c, state))
-		must(t, twin.Create(twinPartition, twinReplica, &c, state))
 		s := newScribe(random)
+		founder := s.origin
+		if chance(random, 50) {
+			*s = scribe{random: random}
+			founder = nil
+		}
+		must(t, real.Create(twinPartition, twinReplica, founder, s.state))
+		must(t, twin.Create(twinPartition, twinReplica, founder, s.state))
 		for range 4 {
 			conform(t, s, real, twin)
 			sameFiles(t, filepath.Join(path, "replicas", "t7-p2-r41"), w.cluster.brokers[0].volume, twin.twin(twinPartition, twinReplica).directory)

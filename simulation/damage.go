@@ -137,7 +137,7 @@ func unproven(before map[string][]byte, v victim, low, high int) (from id.Offset
 	var hit id.Index
 	var batches []held
 	for _, name := range sortedKeys(before) {
-		if c, err := wal.ParseCheckpoint(before[name], v.owner); err == nil {
+		if c, err := wal.ParseCheckpoint(before[name], v.owner); err == nil && !strings.HasPrefix(name, snapshotPrefix) {
 			proven = max(proven, c.Index)
 		}
 		if !(victim{name: name}).segment() {

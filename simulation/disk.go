@@ -129,8 +129,9 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	}
 	t := d.twin(p, r)
 	alive := !d.device.dead
-	known, doubted := d.doubts[r]
-	err := t.open(known, doubted)
+	old, doubted := d.doubts[r]
+	known := knowledge{doubt: old, doubted: doubted}
+	err := t.open(&known)
 	if alive && d.device.dead {
 		d.world.faults.count(FaultCrashInOpen)
 	}

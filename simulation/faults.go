@@ -32,6 +32,11 @@ const (
 	FaultBitFlip                    // a bit of what was durable flips
 	FaultZeroPage                   // a page of what was durable turns to zeros
 	FaultCutFile                    // a file that was durable loses its end
+	FaultPause                      // a broker stands still for a while, and goes on
+	FaultTickBurst                  // its timers come all at once afterwards
+	FaultClockSkew                  // its clock is wrong, or fast, or slow
+	FaultClockJump                  // its clock jumps, forward or back
+	FaultActorPanic                 // a partition's actor panics
 
 	FaultSlowFrame       // a frame between two brokers takes long
 	FaultLostFrame       // it is lost, and its link goes on
@@ -47,6 +52,12 @@ const (
 	FaultCutLeader       // one that leads reaches nobody
 	FaultCutBridge       // two sides reach each other over one broker only
 	FaultCutOneWay       // one side is heard and hears nothing
+	FaultBlackout        // all brokers lose their power at once
+	FaultRolling         // all brokers are restarted in order, one after the other
+	FaultLateView        // a broker learns late who came or went
+	FaultStaleView       // a broker's view stands still
+	FaultFalseDeath      // a broker believes that a living one is dead
+	FaultFlap            // a broker sees another come and go again and again
 	faultKinds
 
 	firstOfSeveral = FaultSlowFrame
@@ -55,9 +66,10 @@ const (
 var faultNames = [faultKinds]string{
 	"crash", "crash-in-disk", "crash-in-open", "lost-all", "kept-all", "lost-suffix", "lost-pages", "torn-page", "zero-tail",
 	"lost-create", "lost-rename", "write-error", "sync-error", "disk-full", "no-room", "slow-disk", "cut-connection", "retry", "stale-resend",
-	"bit-flip", "zero-page", "cut-file",
+	"bit-flip", "zero-page", "cut-file", "pause", "tick-burst", "clock-skew", "clock-jump", "actor-panic",
 	"slow-frame", "lost-frame", "doubled-frame", "overtaking-frame", "cut-frame", "foreign-frame", "oversize-frame", "clog", "lost-link",
-	"cut-halves", "cut-alone", "cut-leader", "cut-bridge", "cut-one-way",
+	"cut-halves", "cut-alone", "cut-leader", "cut-bridge", "cut-one-way", "blackout", "rolling-restart",
+	"late-view", "stale-view", "false-death", "flap",
 }
 
 // String returns the fault's name.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 )
@@ -30,6 +31,9 @@ func (l logbook) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	l.trace.event(l.broker, "log "+strings.ToLower(r.Level.String()), "%s%s", r.Message, b.String())
+	if err, ok := reason.(error); ok && errors.Is(err, errInjected) {
+		return nil
+	}
 	if r.Message == "panic" || strings.HasPrefix(r.Message, "an actor failed") {
 		l.trace.raised = raised(reason)
 	}

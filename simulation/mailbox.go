@@ -75,7 +75,7 @@ func (m *Mailbox) run() {
 			m.trace.panicked(reason)
 			m.invoker.EscalateFailure(reason, message)
 		}
-		m.scheduled = false
+		m.trace.handling, m.scheduled = "", false
 		m.schedule()
 	}()
 	switch {
@@ -102,6 +102,7 @@ func (m *Mailbox) note(message any) {
 	if e, ok := message.(*actor.MessageEnvelope); ok {
 		message = e.Message
 	}
-	m.trace.mixString(reflect.TypeOf(message).String())
+	m.trace.handling = reflect.TypeOf(message).String()
+	m.trace.mixString(m.trace.handling)
 	m.trace.mix(uint64(len(m.system))<<32 | uint64(len(m.user)))
 }

@@ -38,6 +38,8 @@ const (
 	MarkCheckpointPostponed             // a checkpoint or base found no room, and the log went on
 	MarkSlotsInPlace                    // a log on a full disk was opened without a new hard state file
 	MarkTrimmedAway                     // a consumer asked for what was deleted, and was told where the log begins
+	MarkInstalled                       // a snapshot replaced a log
+	MarkInstallFinished                 // the installation of a snapshot was finished at opening
 	markKinds
 )
 
@@ -46,6 +48,7 @@ var markNames = [markKinds]string{
 	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
 	"expectation-met", "expectation-refused", "found-by-time", "nothing-since",
 	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "rest", "refused-full", "checkpoint-postponed", "slots-in-place", "trimmed-away",
+	"installed", "install-finished",
 }
 
 // String returns the mark's name.

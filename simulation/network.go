@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"troupe/actors"
 	"troupe/partitions/id"
 )
 
@@ -116,8 +117,13 @@ func (n *Network) dialAll(number int) {
 	}
 }
 
-// Port is what the broker of a number sends through.
-func (n *Network) Port(number int) *port { return &port{n, n.stations[number]} }
+// Port is what the broker of a number sends through; nil where there is nobody to send to.
+func (n *Network) Port(number int) actors.Peers {
+	if len(n.stations) == 1 {
+		return nil
+	}
+	return &port{n, n.stations[number]}
+}
 
 // Leave ends a broker's life in the network. What is on its way to it is lost; what it has sent may still arrive. Its peers
 // learn of the death of a process at once, and of a machine's when it has been silent for long.

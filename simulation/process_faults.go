@@ -29,10 +29,104 @@ func (b *Broker) crashWithin(most time.Duration) {
 	})
 }
 
+// pause lets the broker stand still, from 10 ms to a minute: most pauses are short. Often its timers come all at once when it
+// goes on.
+func (b *Broker) pause() {
+	if b.life.over || b.life.paused {
+		return
+	}
+	w, life := b.world, b.life
+	lasts := 10 * time.Millisecond << b.random.IntN(12)
+	lasts += time.Duration(b.random.Int64N(int64(lasts)/2 + 1))
+	w.faults.count(FaultPause)
+	w.trace.event(b.name, "stands still", "for %v", lasts)
+	w.scheduler.Pause(life)
+	w.scheduler.At(b.own, lasts, func() { b.resume(life, lasts) })
+}
+
+// resume lets a life go on that was paused.
+func (b *Broker) resume(life *Life, paused time.Duration) {
+	if life.over || !life.paused {
+		return
+	}
+	if chance(b.random, 60) {
+		b.world.faults.count(FaultTickBurst)
+		b.drift.burst = min(400, int(paused/(50*time.Millisecond)))
+	}
+	b.world.trace.event(b.name, "goes on", "")
+	b.world.scheduler.Resume(life)
+	b.cluster.network.dialAll(b.number)
+}
+
+// missetClock makes the broker's clock wrong, or right again.
+func (b *Broker) missetClock() {
+	w := b.world
+	switch b.random.IntN(3) {
+	case 0:
+		w.faults.count(FaultClockSkew)
+		b.drift.pace = between(b.random, 85, 115)
+	case 1:
+		w.faults.count(FaultClockJump)
+		b.drift.ahead += time.Duration(b.random.Int64N(int64(2*time.Hour))) - time.Hour
+	default:
+		b.drift.pace, b.drift.ahead = 100, 0
+	}
+	w.trace.event(b.name, "clock", "%v ahead, timers take %d %%", b.drift.ahead, b.drift.pace)
+}
+
+// panicSoon lets the next partition that ticks panic.
+func (b *Broker) panicSoon() {
+	b.drift.panics = func() {
+		b.world.faults.count(FaultActorPanic)
+		b.world.trace.event(b.name, "panics", "in the tick of a partition")
+	}
+}
+
+// blackout takes the power of all brokers at once.
+func (c *Cluster) blackout() {
+	c.world.faults.count(FaultBlackout)
+	c.world.trace.event("cluster", "blackout", "")
+	for _, b := range c.brokers {
+		b.losePower("of all")
+	}
+}
+
+// roll restarts one broker after the other, in order, each once the one before is back.
+func (c *Cluster) roll() {
+	c.world.faults.count(FaultRolling)
+	c.world.trace.event("cluster", "rolling restart", "")
+	order := c.random.Perm(len(c.brokers))
+	var next func(i int)
+	next = func(i int) {
+		if i == len(order) || !c.world.trouble {
+			return
+		}
+		b := c.brokers[order[i]]
+		life := b.life
+		if b.Up() && !life.paused {
+			b.stop()
+		}
+		var wait func()
+		wait = func() {
+			if b.Up() && b.life != life {
+				next(i + 1)
+			} else if c.world.trouble {
+				c.world.scheduler.At(c.own, 200*time.Millisecond, wait)
+			}
+		}
+		c.world.scheduler.At(c.own, 200*time.Millisecond, wait)
+	}
+	next(0)
+}
+
 // Heal ends the time of faults. Half of the brokers are restarted once more; so is one whose register refuses to be written,
 // which asks its operator for that.
 func (b *Broker) Heal() {
 	b.free = simulatedBytes
+	b.drift = Drift{pace: 100}
+	if b.life.paused {
+		b.world.scheduler.Resume(b.life)
+	}
 	if chance(b.random, 50) || b.disk.refused != nil {
 		b.crash("for the last time")
 	}

@@ -54,7 +54,7 @@ func (c *Consumer) earliest(p *position) {
 // search asks for the first batch since some time of the run, or a little after now.
 func (c *Consumer) search(p *position) {
 	w := c.world
-	now := Clock{w.scheduler, nil}.Now()
+	now := w.scheduler.rightNow()
 	at := epoch + id.Timestamp(c.random.Int64N(int64(now-epoch)+200))
 	c.offsets(p, protocol.OffsetAtTime, at, func(invoked time.Duration, l *protocol.ListedOffset) {
 		if l.Time == protocol.NoTimestamp {

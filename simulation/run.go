@@ -70,7 +70,7 @@ func newWorld(c Config) *World {
 	}
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
 	w.trace.now = w.scheduler.Now
-	w.options.Damage = drawDamage(streams.Named("damage"))
+	w.options.Damage, w.options.Weather = drawDamage(streams.Named("damage")), drawWeather(streams.Named("weather"))
 	w.cluster = newCluster(w)
 	w.scheduler.after = w.cluster.afterStep
 	return w

@@ -5,12 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"troupe/partitions/id"
 )
-
-// epoch is what the broker's clock shows when a simulation begins: 2026-01-01 00:00 UTC.
-const epoch id.Timestamp = 1_767_225_600_000
 
 // stepCost bounds the virtual time that one step takes.
 const stepCost = 20 * time.Microsecond
@@ -141,18 +136,6 @@ func (s *Scheduler) step() {
 	next.run()
 	s.after()
 }
-
-// Clock shows a life the scheduler's time. It is an actors.Clock.
-type Clock struct {
-	scheduler *Scheduler
-	life      *Life
-}
-
-// Now is the virtual moment in milliseconds.
-func (c Clock) Now() id.Timestamp { return epoch + id.Timestamp(c.scheduler.now/time.Millisecond) }
-
-// After calls f once, at d from now or a little later, unless the life is over by then.
-func (c Clock) After(d time.Duration, f func()) (cancel func()) { return c.scheduler.At(c.life, d, f) }
 
 // timers is a heap: earliest first, then in the order they were made.
 type timers []*timer

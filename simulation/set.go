@@ -20,7 +20,7 @@ type Set struct {
 }
 
 // enough is how many runs a set needs before a fault or mark that never happened is a fault of the simulator.
-const enough = 100
+const enough = 500
 
 // Add takes a run into the set.
 func (s *Set) Add(r *Report) {

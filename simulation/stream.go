@@ -45,7 +45,7 @@ func (s *stream) send() {
 	builder := batch.NewBuilder(p.codec)
 	builder.ShareCompressor(&p.compressor)
 	size := 1 << p.random.IntN(p.world.options.ValueBits+1)
-	now, records := Clock{w.scheduler, nil}.Now(), protocol.NewRecordsWriter()
+	now, records := w.scheduler.rightNow(), protocol.NewRecordsWriter()
 	for range 1 + p.random.IntN(8) {
 		v := w.newValue()
 		b.Values = append(b.Values, v)

@@ -13,11 +13,12 @@ import (
 // Trace is the memory of a run: a running hash over every event, and, when someone listens, a line for each event worth
 // seeing.
 type Trace struct {
-	hash   uint64
-	steps  uint64
-	out    io.Writer // nil: nobody listens
-	now    func() time.Duration
-	raised *Violation // what an actor panicked with, or a completion; nil when none did
+	hash     uint64
+	steps    uint64
+	out      io.Writer // nil: nobody listens
+	now      func() time.Duration
+	handling string     // the type of the message that an actor handles
+	raised   *Violation // what an actor panicked with, or a completion; nil when none did
 }
 
 // The hash is 64-bit FNV-1a: not cryptographic, and cheap enough for every event.

@@ -29,6 +29,7 @@ type Twin struct {
 	first       id.Index       // of entries, or the next one's where there are none
 	checkpoints []id.Index     // of the checkpoint files, ascending
 	bases       []id.Index     // of the base files, ascending
+	snapshots   []id.Index     // of the snapshots that never took effect
 	front       id.Offset      // where the log begins
 	resting     bool           // since the last write of entries
 	durable     id.Index
@@ -93,9 +94,12 @@ func (t *Twin) Append(writes []partitions.Write) error {
 		}
 	}
 	for _, w := range writes {
-		if w.Changed {
-			t.state = w.HardState
+		if w.Snapshot != nil {
+			if err := t.install(&w); err != nil {
+				return t.poisoned(err)
+			}
 		}
+		t.accept(&w)
 		if len(w.Entries) == 0 {
 			continue
 		}

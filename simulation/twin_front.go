@@ -63,11 +63,11 @@ func (t *Twin) Rest() error {
 	if err := t.writable(); err != nil {
 		return err
 	}
-	if t.resting {
-		return nil
-	}
 	if err := t.Sync(); err != nil {
 		return err
+	}
+	if t.resting {
+		return nil
 	}
 	t.resting = true
 	last := t.segments[len(t.segments)-1]

@@ -49,10 +49,19 @@ func (t *Twin) born(birth *partitions.Checkpoint, state partitions.HardState) er
 
 // open repairs and reads what is there: unfinished files go, the hard state and the newest checkpoint tell what is known,
 // wal.Survey decides what to believe, the rest is cut, and what is believed is made durable before anybody relies on it.
-func (t *Twin) open(known doubt, doubted bool) error {
+func (t *Twin) open(known *knowledge) error {
 	firsts, err := t.list()
 	if err != nil {
 		return err
+	}
+	damage, err := t.hardState(known)
+	if err != nil {
+		return err
+	}
+	if known.slot.Phase == wal.PhaseInstalling {
+		if firsts, err = t.finishInstall(known, firsts); err != nil {
+			return err
+		}
 	}
 	var leftovers []id.Index
 	if len(t.bases) > 0 {
@@ -60,15 +69,11 @@ func (t *Twin) open(known doubt, doubted bool) error {
 		leftovers, firsts = firsts[:n], firsts[n:]
 	}
 	newest, base := t.loadCheckpoints(firsts)
-	slot, kept, damage, err := t.hardState()
-	if err != nil {
-		return err
-	}
-	t.phase = slot.Phase
+	t.phase = known.slot.Phase
 	if !t.readable(firsts, newest) {
 		return fmt.Errorf("replica %d has segments %v and checkpoint %v: %w", t.owner, firsts, newest, partitions.ErrDamaged)
 	}
-	told := tell(slot, newest, known)
+	told := known.tell(newest)
 	segments, surveyed, err := t.load(firsts, told.Durable)
 	if err != nil {
 		return err
@@ -78,14 +83,14 @@ func (t *Twin) open(known doubt, doubted bool) error {
 		return err
 	}
 	t.recovered = partitions.Recovered{
-		Replica: slot.Replica, Base: base, Newest: newest, First: firsts[0], Last: verdict.Last, Durable: verdict.Durable,
+		Replica: known.slot.Replica, Base: base, Newest: newest, First: firsts[0], Last: verdict.Last, Durable: verdict.Durable,
 		Torn: verdict.Torn,
 	}
 	unknown, err := t.scan(segments, surveyed+verdict.Segment, verdict.At)
 	if err != nil {
 		return err
 	}
-	t.believe(slot, newest)
+	t.believe(known.slot, newest)
 	if t.recovered.Damage = firstOf(damage, verdict.Damage, t.discontinuity(segments[:surveyed]), unknown); t.recovered.Damage != nil {
 		t.recovered.Torn = 0 // nothing is cut
 		return nil
@@ -93,10 +98,13 @@ func (t *Twin) open(known doubt, doubted bool) error {
 	if err := t.repair(segments[surveyed:], verdict, known.poisoned); err != nil {
 		return err
 	}
-	if err := t.begin(slot, kept(doubted || verdict.Torn > 0), known.poisoned); err != nil {
+	if err := t.begin(known, verdict.Torn > 0); err != nil {
 		return err
 	}
-	return t.finishDrop(leftovers)
+	if err := t.finishDrop(leftovers); err != nil {
+		return err
+	}
+	return t.dropSnapshots()
 }
 
 // readable tells whether there is a log to read from; of an empty one, that nothing else is there.
@@ -108,13 +116,13 @@ func (t *Twin) readable(firsts []id.Index, newest *partitions.Checkpoint) bool {
 }
 
 // tell is what the files beside the segments, and this process, know.
-func tell(slot wal.Slot, newest *partitions.Checkpoint, known doubt) wal.Known {
+func (k *knowledge) tell(newest *partitions.Checkpoint) wal.Known {
 	index, _ := stands(newest)
 	told := wal.Known{
-		Durable: max(slot.Durable, index), Commit: max(slot.HardState.Commit, index), Poisoned: known.poisoned,
+		Durable: max(k.slot.Durable, index), Commit: max(k.slot.HardState.Commit, index), Poisoned: k.poisoned,
 	}
-	if known.poisoned {
-		told.Durable = max(told.Durable, known.durable)
+	if k.poisoned {
+		told.Durable = max(told.Durable, k.durable)
 	}
 	return told
 }
@@ -127,7 +135,7 @@ func stands(c *partitions.Checkpoint) (id.Index, id.Term) {
 	return c.Index, c.Term
 }
 
-// list removes what is unfinished and returns the segments; it notes the checkpoints and bases.
+// list removes what is unfinished and returns the segments; it notes the checkpoints, bases and snapshots.
 func (t *Twin) list() (firsts []id.Index, err error) {
 	for _, name := range t.device.volume.List(t.directory) {
 		if strings.HasSuffix(name, unfinished) {
@@ -142,6 +150,8 @@ func (t *Twin) list() (firsts []id.Index, err error) {
 			list = &t.checkpoints
 		} else if digits, ok = strings.CutPrefix(name, "base-"); ok {
 			list = &t.bases
+		} else if digits, ok = strings.CutPrefix(name, snapshotPrefix); ok {
+			list = &t.snapshots
 		}
 		if index, err := strconv.ParseUint(digits, 10, 64); err == nil {
 			*list = append(*list, id.Index(index))
@@ -247,19 +257,6 @@ func (t *Twin) lose(below id.Index) {
 	for t.last()+1 < below {
 		t.entries = append(t.entries, twinEntry{segment: t.segments[len(t.segments)-1].first, lost: true})
 	}
-}
-
-// hardState reads what is known beside the segments. The damage it returns leaves something to read from. Kept tells in which
-// place the slot is certainly durable.
-func (t *Twin) hardState() (slot wal.Slot, kept func(mend bool) int, damage *partitions.Damage, err error) {
-	b, _ := t.device.volume.ReadFile(t.file(hardStateFile))
-	slot, err = wal.ParseSlots(b)
-	if errors.Is(err, partitions.ErrDamaged) {
-		return wal.Slot{Replica: t.owner}, nil, &partitions.Damage{
-			Kind: partitions.DamageAmnesia, File: hardStateFile, Reason: fmt.Sprintf("the hard state cannot be read: %v", err),
-		}, nil
-	}
-	return slot, func(mend bool) int { return keptPlace(b, slot, mend) }, nil, err
 }
 
 // discontinuity looks for what is missing in front of the segments surveyed, as far as names and sizes tell.
@@ -371,31 +368,4 @@ func (t *Twin) believe(slot wal.Slot, newest *partitions.Checkpoint) {
 	last := t.recovered.Last
 	state.Commit = min(last, max(state.Commit, index))
 	t.state, t.durable, t.recovered.HardState = state, last, state
-}
-
-// begin gets ready to append.
-func (t *Twin) begin(slot wal.Slot, kept int, poisoned bool) error {
-	state, last := t.state, t.durable
-	if kept >= 0 && slot.HardState == state && slot.Durable == last {
-		t.slots = twinSlots{kept: slot, noted: slot, place: kept}
-		return t.device.syncDirectory(t.directory)
-	}
-	s := t.slot()
-	s.Sequence = slot.Sequence + 1
-	// In a new file: a failed sync in an earlier life may have left pages of the old one marked clean.
-	t.slots = twinSlots{kept: s, noted: s}
-	err := t.device.replace(t.file(hardStateFile), wal.NewSlots(s))
-	if poisoned || !errors.Is(err, partitions.ErrDiskFull) {
-		return err
-	}
-	// There is no room: the old file must do.
-	t.disk.world.marks.count(MarkSlotsInPlace)
-	if err := t.device.unlink(t.file(hardStateFile + unfinished)); err != nil {
-		return err
-	}
-	t.slots = twinSlots{kept: slot, noted: slot, place: max(kept, 0)}
-	if err := t.keep(s); err != nil {
-		return err
-	}
-	return t.device.syncDirectory(t.directory)
 }

@@ -1,6 +1,12 @@
 package simulation
 
-import "troupe/wal"
+import (
+	"errors"
+	"fmt"
+
+	"troupe/partitions"
+	"troupe/wal"
+)
 
 // twinSlots mirrors what wal keeps of a hard state file.
 type twinSlots struct {
@@ -41,14 +47,73 @@ func (t *Twin) writeSlot(s wal.Slot, place int) error {
 	return t.device.write(t.file(hardStateFile), int64(place*slotBlock), s.AppendTo(nil))
 }
 
+// renewSlots makes a slot durable in all places of a new file.
+func (t *Twin) renewSlots(s wal.Slot) error {
+	t.slots = twinSlots{kept: s, noted: s}
+	return t.device.replace(t.file(hardStateFile), wal.NewSlots(s))
+}
+
+// knowledge is what an opening knows beside the segments.
+type knowledge struct {
+	doubt
+	doubted bool
+	slot    wal.Slot
+	kept    int // the place where slot is certainly durable; -1: none
+}
+
+// hardState reads the slot that stands. The damage it returns leaves something to read from.
+func (t *Twin) hardState(known *knowledge) (damage *partitions.Damage, err error) {
+	b, _ := t.device.volume.ReadFile(t.file(hardStateFile))
+	known.slot, err = wal.ParseSlots(b)
+	if errors.Is(err, partitions.ErrDamaged) {
+		known.slot, known.kept = wal.Slot{Replica: t.owner}, -1
+		return &partitions.Damage{
+			Kind: partitions.DamageAmnesia, File: hardStateFile, Reason: fmt.Sprintf("the hard state cannot be read: %v", err),
+		}, nil
+	}
+	known.kept = keptPlace(b, known.slot)
+	return nil, err
+}
+
+// begin gets ready to append.
+func (t *Twin) begin(known *knowledge, mend bool) error {
+	slot, kept := known.slot, known.kept
+	if kept >= 0 && !known.doubted && !mend && slot.HardState == t.state && slot.Durable == t.durable {
+		t.slots = twinSlots{kept: slot, noted: slot, place: kept}
+		return t.device.syncDirectory(t.directory)
+	}
+	return t.restoreSlots(known, t.slot())
+}
+
+// restoreSlots writes a hard state to a new file: a failed sync in an earlier life may have left pages of the old one marked
+// clean. Where there is no room for one, and none failed, the old file must do.
+func (t *Twin) restoreSlots(known *knowledge, s wal.Slot) error {
+	s.Sequence = known.slot.Sequence + 1
+	err := t.renewSlots(s)
+	if err == nil || known.poisoned || !errors.Is(err, partitions.ErrDiskFull) {
+		known.slot, known.kept = s, 0
+		return err
+	}
+	t.disk.world.marks.count(MarkSlotsInPlace)
+	if err := t.device.unlink(t.file(hardStateFile + unfinished)); err != nil {
+		return err
+	}
+	t.slots = twinSlots{kept: known.slot, noted: known.slot, place: max(known.kept, 0)}
+	if err := t.keep(s); err != nil {
+		return err
+	}
+	known.slot, known.kept = t.slots.noted, t.slots.place
+	return t.device.syncDirectory(t.directory)
+}
+
 // keptPlace tells in which of its two places the slot that stands is certainly durable: that is so where the newest write, in
-// the scratch slot, repeats it. -1 when in none, or when something is to be mended anyway.
-func keptPlace(b []byte, stands wal.Slot, mend bool) int {
+// the scratch slot, repeats it. -1 when in none.
+func keptPlace(b []byte, stands wal.Slot) int {
 	at := func(place int) (wal.Slot, error) { return wal.ParseSlots(b[place*slotBlock : (place+1)*slotBlock]) }
 	if len(b) < wal.HardStateBytes {
 		return -1
 	}
-	if scratch, err := at(scratchPlace); mend || err != nil || scratch.Sequence != stands.Sequence {
+	if scratch, err := at(scratchPlace); err != nil || scratch.Sequence != stands.Sequence {
 		return -1
 	}
 	kept := -1

@@ -61,7 +61,7 @@ func testBatch(t *testing.T, random *rand.Rand, base id.Offset, at id.Timestamp)
 // scribe writes to a log as a replica would, and remembers what it wrote and what it was told is durable.
 type scribe struct {
 	random  *rand.Rand
-	written []partitions.Entry // above the birth checkpoint
+	written []partitions.Entry // from entry 2 on; those at or below origin are not in the log
 	state   partitions.HardState
 	write   uint64
 	// durable is what was there when a Sync last returned.
@@ -70,23 +70,40 @@ type scribe struct {
 	checkpoint   id.Index
 	// base is what the log continues from; dropping is the one it was last told of, which a crash may have lost.
 	base, dropping id.Index
+	// origin is the checkpoint that everything written follows; nil while the log waits for its first snapshot.
+	origin *partitions.Checkpoint
+	// before is this scribe without a snapshot that may have taken effect or not.
+	before *scribe
 }
 
 func newScribe(random *rand.Rand) *scribe {
 	c, state := birth()
-	return &scribe{random: random, state: state, durable: c.Index, durableState: state, checkpoint: c.Index, base: c.Index, dropping: c.Index}
+	return &scribe{
+		random: random, state: state, durable: c.Index, durableState: state, checkpoint: c.Index, base: c.Index, dropping: c.Index, origin: &c,
+	}
 }
 
-func (s *scribe) last() id.Index { return 1 + id.Index(len(s.written)) }
+func (s *scribe) last() id.Index {
+	if s.origin == nil {
+		return 0
+	}
+	return 1 + id.Index(len(s.written))
+}
 
-func (s *scribe) end() id.Offset {
-	for i := len(s.written) - 1; i >= 0; i-- {
-		if e := s.written[i]; e.Type == partitions.EntryBatch {
+func (s *scribe) end() id.Offset { return s.endAt(s.last()) }
+
+// endAt is the offset behind an entry.
+func (s *scribe) endAt(index id.Index) id.Offset {
+	if s.origin == nil {
+		return 0
+	}
+	for ; index > s.origin.Index; index-- {
+		if e := s.written[index-2]; e.Type == partitions.EntryBatch {
 			h, _ := batch.ParseHeader(e.Payload)
 			return h.NextOffset()
 		}
 	}
-	return 0
+	return s.origin.NextOffset
 }
 
 // next makes a write: a few entries, a new term now and then, a higher commit index.
@@ -116,6 +133,14 @@ func (s *scribe) next(t *testing.T) partitions.Write {
 
 // step does one thing to a log.
 func (s *scribe) step(t *testing.T, log partitions.Log) error {
+	if s.origin == nil && chance(s.random, 50) {
+		s.state.Term++
+		s.state.Vote = id.Replica(s.random.IntN(3))
+		return s.append(log, partitions.Write{HardState: s.state, Changed: true})
+	}
+	if s.origin == nil || chance(s.random, 4) {
+		return s.install(t, log)
+	}
 	switch s.random.IntN(8) {
 	case 0, 1, 2, 3:
 		return log.Append([]partitions.Write{s.next(t), s.next(t)})
@@ -139,10 +164,53 @@ func (s *scribe) step(t *testing.T, log partitions.Log) error {
 		}
 		return s.drop(log)
 	}
+	return s.sync(log)
+}
+
+func (s *scribe) sync(log partitions.Log) error {
 	if err := log.Sync(); err != nil {
 		return err
 	}
 	s.durable, s.durableState = s.last(), s.state
+	return nil
+}
+
+func (s *scribe) append(log partitions.Log, writes ...partitions.Write) error {
+	if err := log.Append(writes); err != nil {
+		return err
+	}
+	return s.sync(log)
+}
+
+// install has a snapshot replace the log: one ahead of it, or within what is not committed. Sometimes entries follow at once.
+func (s *scribe) install(t *testing.T, log partitions.Log) error {
+	index := s.state.Commit
+	if chance(s.random, 50) {
+		index = s.last()
+	}
+	return s.installBehind(t, log, index+1+id.Index(s.random.IntN(20)))
+}
+
+func (s *scribe) installBehind(t *testing.T, log partitions.Log, index id.Index) error {
+	before := *s
+	c, _ := birth()
+	c.Index, c.NextOffset = index, s.end()+id.Offset(s.random.IntN(30))
+	s.state.Term++
+	s.state.Vote, s.state.Commit = id.Replica(s.random.IntN(3)), index
+	c.Term = s.state.Term
+	s.written = slices.Clone(s.written[:min(len(s.written), int(index-1))])
+	s.written = append(s.written, make([]partitions.Entry, int(index-1)-len(s.written))...)
+	s.origin, s.base, s.dropping, s.checkpoint = &c, index, index, index
+	s.durable, s.durableState = index, s.state
+	s.write++
+	writes := []partitions.Write{{Sequence: s.write, Snapshot: &c, HardState: s.state, Changed: true}}
+	if chance(s.random, 50) {
+		writes = append(writes, s.next(t))
+	}
+	if err := log.Append(writes); err != nil {
+		s.before = &before
+		return err
+	}
 	return nil
 }
 
@@ -155,11 +223,7 @@ func (s *scribe) drop(log partitions.Log) error {
 	}
 	c, _ := birth()
 	c.Index, c.Term = end, s.written[end-2].Term
-	for _, e := range s.written[:end-1] {
-		if h, err := batch.ParseHeader(e.Payload); e.Type == partitions.EntryBatch && err == nil {
-			c.NextOffset = h.NextOffset()
-		}
-	}
+	c.NextOffset = s.endAt(end)
 	s.dropping = end
 	if err := log.DropFront(&c); err != nil {
 		return err
@@ -175,11 +239,22 @@ func (s *scribe) resume(t *testing.T, log partitions.Log) {
 	if r.Damage != nil {
 		t.Fatalf("nothing was damaged, and the log says: %+v", *r.Damage)
 	}
+	if s.before != nil && (r.Base == nil || r.Base.Index != s.origin.Index) {
+		*s = *s.before
+	}
+	s.before = nil
 	if r.Last < s.durable || r.Last > s.last() {
 		t.Fatalf("the log ends at %d; durable were %d, written %d", r.Last, s.durable, s.last())
 	}
 	if r.HardState.Term < s.durableState.Term || r.HardState.Term == s.durableState.Term && r.HardState.Vote != s.durableState.Vote {
 		t.Fatalf("hard state %+v; durable was %+v", r.HardState, s.durableState)
+	}
+	if s.origin == nil {
+		if r.Base != nil || r.Newest != nil || r.First != 1 || r.Last != 0 {
+			t.Fatalf("the log was empty, and recovers %+v", r)
+		}
+		s.state, s.durableState = r.HardState, r.HardState
+		return
 	}
 	if r.Newest.Index < s.checkpoint {
 		t.Fatalf("the newest checkpoint is at %d; one at %d was durable", r.Newest.Index, s.checkpoint)
@@ -221,8 +296,13 @@ func TestTwinKeepsWhatWasSynced(t *testing.T) {
 		w := twinWorld(seed, 1<<between(random, 11, 15))
 		c, state := birth()
 		d := w.boot(t, random, 0, 0)
-		must(t, d.Create(twinPartition, twinReplica, &c, state))
 		s := newScribe(random)
+		if chance(random, 50) {
+			s = &scribe{random: random}
+			must(t, d.Create(twinPartition, twinReplica, nil, s.state))
+		} else {
+			must(t, d.Create(twinPartition, twinReplica, &c, state))
+		}
 		for range 20 {
 			d = w.boot(t, random, 0, 0)
 			if chance(random, 30) {
@@ -259,7 +339,7 @@ func TestTwinKeepsWhatWasSynced(t *testing.T) {
 	if testing.Short() {
 		return // too few seeds to demand the rare ones
 	}
-	for _, m := range []Mark{MarkTearCut, MarkReplay, MarkCheckpoint, MarkRoll, MarkReopenAfterError, MarkFrontDropped, MarkDropFinished} {
+	for _, m := range []Mark{MarkTearCut, MarkReplay, MarkCheckpoint, MarkRoll, MarkReopenAfterError, MarkFrontDropped, MarkDropFinished, MarkInstalled, MarkInstallFinished} {
 		if marks[m] == 0 {
 			t.Errorf("%v never happened", m)
 		}

@@ -12,6 +12,7 @@ type Wire struct {
 	random    *rand.Rand
 	life      *Life
 	client    *Life
+	host      *Life // the broker's: what arrives while it is paused waits
 	up, down  lane
 	// hungUp tells the client that the wire was cut, torn the broker.
 	hungUp, torn func()
@@ -37,11 +38,17 @@ func (w *Wire) put(l *lane, payload []byte) {
 		return
 	}
 	l.queue = append(l.queue, payload)
-	w.scheduler.At(w.life, w.delay(), func() {
-		head := l.queue[0]
-		l.queue = l.queue[1:]
-		l.arrives(head)
-	})
+	w.scheduler.At(w.life, w.delay(), func() { w.arrive(l) })
+}
+
+func (w *Wire) arrive(l *lane) {
+	if l == &w.up && w.host.paused {
+		w.host.hold(w.life, func() { w.arrive(l) })
+		return
+	}
+	head := l.queue[0]
+	l.queue = l.queue[1:]
+	l.arrives(head)
 }
 
 func (w *Wire) delay() time.Duration { return time.Duration(w.random.Int64N(int64(slowestWire))) }
@@ -53,6 +60,10 @@ func (w *Wire) Cut() {
 	}
 	w.life.over = true
 	w.up.queue, w.down.queue = nil, nil
-	w.torn()
+	if w.host.paused {
+		w.host.hold(w.host, w.torn)
+	} else {
+		w.torn()
+	}
 	w.scheduler.At(w.client, w.delay(), w.hungUp)
 }

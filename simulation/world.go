@@ -66,6 +66,12 @@ type Options struct {
 	Damage       int           // in 100 power losses: something durable is damaged
 	FullEvery    time.Duration // mean time between two times in which the disk is full; 0: none
 	RestAfter    time.Duration // without writes, until a log rests
+	PauseEvery   time.Duration // mean time between two brokers that stand still
+	ClockEvery   time.Duration // mean time between two clocks that go wrong
+	PanicEvery   time.Duration // mean time between two panics of an actor
+	RestartEvery time.Duration // mean time between two rolling restarts, and between two power losses of all
+	GossipEvery  time.Duration // mean time between two errors of somebody's view
+	Weather      Weather       // of the network between brokers
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
@@ -85,6 +91,11 @@ func drawOptions(r *rand.Rand) Options {
 	if chance(r, 50) {
 		o.FullEvery = time.Duration(between(r, 3000, 10_000)) * time.Millisecond
 	}
+	o.PauseEvery = time.Duration(between(r, 4000, 20_000)) * time.Millisecond
+	o.ClockEvery = time.Duration(between(r, 2000, 20_000)) * time.Millisecond
+	o.PanicEvery = time.Duration(between(r, 5000, 30_000)) * time.Millisecond
+	o.RestartEvery = time.Duration(between(r, 10_000, 60_000)) * time.Millisecond
+	o.GossipEvery = time.Duration(between(r, 1000, 8000)) * time.Millisecond
 	o.RestAfter = time.Duration(between(r, 50, 3000)) * time.Millisecond
 	return o
 }

@@ -26,7 +26,8 @@ import (
 // Two exist: base, from which the log can be replayed whole, and the newest. At birth one file is both; it stays the base
 // until the front of the log is dropped for the first time, which makes a file base-<index>. That name alone says that the
 // segments at or below its index are no longer wanted (FrontSegments): an older checkpoint file never does, because a crash
-// may leave any of those, and the records behind it are wanted.
+// may leave any of those, and the records behind it are wanted. A file snapshot-<index> is no checkpoint yet: see
+// install.go.
 //
 // A checkpoint that does not verify is passed over for the one before it as long as every entry behind that one is in the
 // log: replaying them gives the same state.
@@ -216,20 +217,8 @@ func included(all []id.Index, index id.Index) []id.Index {
 // thin removes every checkpoint but base and the newest. A crash before that leaves more of them, which does no harm: the
 // next call removes them.
 func (c *checkpoints) thin() error {
-	remove := func(name string) error {
-		path := filepath.Join(c.directory, name)
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-		c.bytes.Add(-info.Size())
-		return nil
-	}
 	for len(c.bases) > 1 {
-		if err := remove(baseName(c.bases[0])); err != nil {
+		if err := c.remove(baseName(c.bases[0])); err != nil {
 			return err
 		}
 		c.bases = c.bases[1:]
@@ -239,11 +228,24 @@ func (c *checkpoints) thin() error {
 		at = 0
 	}
 	for len(c.indices) > at+1 {
-		if err := remove(checkpointName(c.indices[at])); err != nil {
+		if err := c.remove(checkpointName(c.indices[at])); err != nil {
 			return err
 		}
 		c.indices = slices.Delete(c.indices, at, at+1)
 	}
+	return nil
+}
+
+func (c *checkpoints) remove(name string) error {
+	path := filepath.Join(c.directory, name)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	c.bytes.Add(-info.Size())
 	return nil
 }
 

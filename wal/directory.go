@@ -38,7 +38,8 @@ const defaultSegmentBytes = 2 << 20
 //	replicas/t7-p0-r12/         one replica's log: topic id, partition, replica id
 //	    hardstate               term, vote, commit and durable index
 //	    checkpoint-<index>      the newest, and the one from birth until there is a base
-//	    base-<index>            what the log continues from, once its front was dropped
+//	    base-<index>            what the log continues from, once its front was dropped or a snapshot replaced it
+//	    snapshot-<index>        one that is being installed
 //	    <first index>           segments
 //
 // Its methods may be called by any number of goroutines.

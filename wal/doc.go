@@ -29,12 +29,25 @@
 //     whatever it believes above the durable index, and the hard state, before it fsyncs, because the pages may have been
 //     marked clean. A failed opening poisons nothing: what a killed process acknowledged may lie above the highest index
 //     known durable, and a repair writes only what was read; the next opening repairs anew.
+//   - A snapshot replaces a log by one slot write (install.go). Before that slot is durable the snapshot's file is a leftover
+//     and the old log stands whole, its slots and checkpoints untouched. From then on only that file counts, under either of
+//     its two names, whatever else is still in the directory, because the slot says that it is being installed; finishing
+//     only removes, renames and creates, reads nothing of what it removes, and can be begun anew any number of times. So an
+//     old checkpoint never stands beside a new log, nor a new one beside an old log. Nothing is written behind the snapshot,
+//     nor anything of it reported, before the names are durable and then a hard state file whose slots all say that the log
+//     has begun: none is left, not even a scratch slot that a power loss brings back, by which the next opening would wipe
+//     what was acknowledged since.
+//   - Term and vote of the write that brings the snapshot are in that same slot, and in every slot written since. It goes to
+//     the place that does not hold the newest durable one, so that a torn one leaves term and vote as they were.
+//   - A log without a checkpoint has forgotten, unless its slots say that it is empty: they do from its birth until its first
+//     snapshot is installed. Anything else in an empty log contradicts them, and is damage.
 //   - Names: a replica's directory is complete and durable before it gets its name, has its name before it is registered,
 //     and is registered before its id is used. A registered id without its directory has forgotten (amnesia).
 //
 // # Where to start
 //
 // frame.go draws the bytes, repair.go decides between tear and damage; both are pure, and simulation's disk uses them.
-// log.go writes, cut.go truncates, front.go drops what was deleted, rest.go lets go of memory, open.go repairs, reader.go reads. directory.go and replicas.go hold the logs of a
-// broker; register.go and identity.go what must outlive them.
+// log.go writes, cut.go truncates, front.go drops what was deleted, install.go replaces it all by a snapshot, rest.go lets go
+// of memory, open.go repairs, reader.go reads. directory.go and replicas.go hold the logs of a broker; register.go and
+// identity.go what must outlive them.
 package wal

@@ -55,6 +55,8 @@ const (
 	// PhaseEmpty: the replica was born without a checkpoint and waits for its first snapshot. Nothing is missing from such
 	// a log; without this mark, one that has no checkpoint has forgotten.
 	PhaseEmpty Phase = 1
+	// PhaseInstalling: the snapshot at Durable replaces everything else in the directory: see install.go.
+	PhaseInstalling Phase = 2
 )
 
 // AppendTo appends the bytes of the slot to dst and returns the result.
@@ -125,7 +127,7 @@ func parseSlot(b []byte) (s Slot, ok bool, err error) {
 	if [4]byte(b) != slotMagic || le.Uint32(b[4:]) != checksum(0, b[8:]) {
 		return Slot{}, false, nil
 	}
-	if b[8] != slotVersion || Phase(b[9]) > PhaseEmpty || [6]byte(b[10:]) != [6]byte{} {
+	if b[8] != slotVersion || Phase(b[9]) > PhaseInstalling || [6]byte(b[10:]) != [6]byte{} {
 		return Slot{}, false, fmt.Errorf("version %d, phase %d: %w", b[8], b[9], partitions.ErrNewer)
 	}
 	return Slot{

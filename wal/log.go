@@ -91,6 +91,13 @@ func (l *Log) Append(writes []partitions.Write) error {
 	defer bufferPool.Put(b)
 	next := l.last + 1
 	for _, w := range writes {
+		if w.Snapshot != nil {
+			b.reset() // it replaces them, too
+			if err := l.install(&w); err != nil {
+				return l.poisoned("installation of a snapshot", err)
+			}
+			next = l.last + 1
+		}
 		if len(w.Entries) > 0 && w.Entries[0].Index < next {
 			if err := l.flush(b); err != nil {
 				return err
@@ -100,9 +107,7 @@ func (l *Log) Append(writes []partitions.Write) error {
 			}
 			next = l.last + 1
 		}
-		if w.Changed {
-			l.state = w.HardState
-		}
+		l.accept(&w)
 		for i := range w.Entries {
 			e := &w.Entries[i]
 			if e.Index != next {

@@ -14,7 +14,8 @@ import (
 // opening is the way of a replica's directory to an open log:
 //
 //  1. remove what was left half-made;
-//  2. read the hard state and the newest checkpoint: what is known durable and committed;
+//  2. read the hard state, finish the installation of a snapshot if it tells of one, and read the newest checkpoint: what is
+//     known durable and committed;
 //  3. survey the last segments: a tear, damage, or neither;
 //  4. with damage: open for reading only, and change nothing;
 //  5. otherwise cut the tear, make durable what is believed, and open for appending.
@@ -106,6 +107,11 @@ func (o *opening) readState() (*partitions.Damage, error) {
 		damage = &partitions.Damage{
 			Kind: partitions.DamageAmnesia, File: hardStateName,
 			Reason: fmt.Sprintf("the hard state cannot be read, so the replica does not know its vote: %v", err),
+		}
+	}
+	if o.slot.Phase == PhaseInstalling {
+		if err := o.finishInstall(); err != nil {
+			return nil, err
 		}
 	}
 	o.checkpoints = openCheckpoints(o.sys, o.directory, o.owner, o.names)
@@ -265,6 +271,9 @@ func (o *opening) writable() (*Log, error) {
 	if err := o.finishDrop(); err != nil {
 		return nil, fmt.Errorf("drop of the front of %s: %w", o.directory, err)
 	}
+	if err := o.dropSnapshots(); err != nil {
+		return nil, fmt.Errorf("snapshot left in %s: %w", o.directory, err)
+	}
 	l := o.log()
 	end := l.segments[len(l.segments)-1]
 	tailBytes := o.segments[o.verdict.Segment]
@@ -318,13 +327,15 @@ func (o *opening) mend() error {
 	if err := o.rewrite(); err != nil {
 		return err
 	}
-	return o.renewSlots()
+	state := o.slot
+	state.HardState, state.Durable = o.recovered.HardState, v.Last
+	return o.renewSlots(state)
 }
 
 // renewSlots writes the hard state to a new file, and fsyncs the directory, which may have new segments. Where the disk has
 // no room for one the old file must do, unless an fsync of it failed: a log on a full disk has to be readable.
-func (o *opening) renewSlots() error {
-	next := Slot{Sequence: o.slot.Sequence + 1, Replica: o.owner, HardState: o.recovered.HardState, Durable: o.verdict.Last, Phase: o.slot.Phase}
+func (o *opening) renewSlots(next Slot) error {
+	next.Sequence = o.slot.Sequence + 1
 	err := createSlots(o.sys, o.directory, next)
 	if err == nil || o.doubt.poisoned || !errors.Is(err, partitions.ErrDiskFull) {
 		o.slot, o.kept = next, 0

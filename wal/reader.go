@@ -358,6 +358,9 @@ type cursor struct {
 // open begins at a place where an entry begins, and will read want bytes at once and what the sparse index may be off by.
 // A file that is missing is damage.
 func (l *Log) open(v view, at int64, from id.Index, want int) (*cursor, error) {
+	if v.size == 0 {
+		return &cursor{walker: walk(l.owner, nil, from)}, nil // behind a snapshot it may not have its file yet
+	}
 	f, err := os.Open(filepath.Join(l.directory, segmentName(v.first)))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, l.damaged(v, 0, v.first)

@@ -15,11 +15,11 @@ func (l *Log) Rest() error {
 	if err := l.writable(); err != nil {
 		return err
 	}
-	if l.tail == nil {
-		return nil
-	}
 	if err := l.Sync(); err != nil {
 		return err
+	}
+	if l.tail == nil {
+		return nil
 	}
 	err := l.tail.Close()
 	l.tail = nil

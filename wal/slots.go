@@ -56,6 +56,22 @@ func (f *slots) note(s Slot) error {
 	return nil
 }
 
+// renew makes s durable in all slots of a new file.
+func (f *slots) renew(s Slot) error {
+	s.Sequence = f.noted.Sequence + 1
+	directory := filepath.Dir(f.file.Name())
+	if err := createSlots(f.sys, directory, s); err != nil {
+		return err
+	}
+	renewed, err := openSlots(f.sys, directory, s, 0)
+	if err != nil {
+		return err
+	}
+	old := f.file
+	*f = *renewed
+	return old.Close()
+}
+
 func (f *slots) write(s Slot, place int) error {
 	return f.sys.writeAt(f.file, s.AppendTo(f.buffer[:0]), int64(place*slotBlock))
 }

@@ -48,7 +48,7 @@ var house = []room{
 	{folder: "wal", rooms: []string{"partitions", "partitions/id", "partitions/batch"},
 		doors: []string{"github.com/tidwall/wal", "golang.org/x/sys/unix"}, banned: []string{"net", "crypto/rand"},
 		clockless: true, sequential: true},
-	{folder: "membership", rooms: []string{"partitions/id"}, doors: []string{"github.com/hashicorp/serf"}},
+	{folder: "membership", rooms: []string{"partitions/id"}, doors: []string{"github.com/hashicorp/serf", "github.com/hashicorp/memberlist", "github.com/cespare/xxhash/v2"}},
 	{folder: "actors",
 		rooms: []string{"partitions", "partitions/id", "partitions/batch", "partitions/catalog", "membership"},
 		doors: []string{protoactor}, banned: []string{"os", "net", "math/rand", "crypto/rand"},

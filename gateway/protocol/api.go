@@ -15,6 +15,7 @@ const (
 	APIDeleteTopic     API = 11
 	APIDescribeTopic   API = 12
 	APIAlterTopic      API = 13
+	APIAssignReplicas  API = 14
 	APIInitProducer    API = 20
 	APIProduce         API = 21
 	APIFetch           API = 22
@@ -32,12 +33,13 @@ var apis = []struct {
 }{
 	{APIHello, "Hello", 1, func() Message { return new(HelloRequest) }, func() Message { return new(HelloResponse) }},
 	{APIPing, "Ping", 1, func() Message { return new(PingRequest) }, func() Message { return new(PingResponse) }},
-	{APIMetadata, "Metadata", 1, func() Message { return new(MetadataRequest) }, func() Message { return new(MetadataResponse) }},
-	{APIDescribeCluster, "DescribeCluster", 1, func() Message { return new(DescribeClusterRequest) }, func() Message { return new(DescribeClusterResponse) }},
+	{APIMetadata, "Metadata", 2, func() Message { return new(MetadataRequest) }, func() Message { return new(MetadataResponse) }},
+	{APIDescribeCluster, "DescribeCluster", 2, func() Message { return new(DescribeClusterRequest) }, func() Message { return new(DescribeClusterResponse) }},
 	{APICreateTopic, "CreateTopic", 1, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},
 	{APIDeleteTopic, "DeleteTopic", 1, func() Message { return new(DeleteTopicRequest) }, func() Message { return new(DeleteTopicResponse) }},
-	{APIDescribeTopic, "DescribeTopic", 1, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},
+	{APIDescribeTopic, "DescribeTopic", 2, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},
 	{APIAlterTopic, "AlterTopic", 1, func() Message { return new(AlterTopicRequest) }, func() Message { return new(AlterTopicResponse) }},
+	{APIAssignReplicas, "AssignReplicas", 1, func() Message { return new(AssignReplicasRequest) }, func() Message { return new(AssignReplicasResponse) }},
 	{APIInitProducer, "InitProducer", 1, func() Message { return new(InitProducerRequest) }, func() Message { return new(InitProducerResponse) }},
 	{APIProduce, "Produce", 1, func() Message { return new(ProduceRequest) }, func() Message { return new(ProduceResponse) }},
 	{APIFetch, "Fetch", 1, func() Message { return new(FetchRequest) }, func() Message { return new(FetchResponse) }},

@@ -22,6 +22,10 @@ type ClusterNode struct {
 	Version  string
 	Alive    bool
 	Problems []string // sentences for an operator
+	State    string   // whether it may hold replicas: active, draining, gone; empty if the catalog does not know it
+	Rack     string   // where it stands; empty: nobody said
+	Replicas int64    // of partitions assigned to it, internal ones included
+	Leaders  int64    // partitions that it leads, as far as is known, internal ones included
 }
 
 // API returns APIDescribeCluster.
@@ -43,12 +47,16 @@ func (m *DescribeClusterResponse) encode(w *writer) {
 	w.putInt("partitions", m.Partitions)
 	w.putList("nodes", len(m.Nodes))
 	for _, n := range m.Nodes {
-		w.fields(5)
+		w.fields(9)
 		w.putNode("node", n.Node)
 		w.putStr("gateway", n.Gateway)
 		w.putStr("version", n.Version)
 		w.putBool("alive", n.Alive)
 		w.putStrings("problems", n.Problems)
+		w.putStr("state", n.State)
+		w.putStr("rack", n.Rack)
+		w.putInt("replicas", n.Replicas)
+		w.putInt("leaders", n.Leaders)
 	}
 }
 
@@ -88,6 +96,14 @@ func (n *ClusterNode) decode(r *reader) {
 			n.Alive = r.bool()
 		case "problems":
 			n.Problems = r.strings(maxAnswers)
+		case "state":
+			n.State = r.str()
+		case "rack":
+			n.Rack = r.str()
+		case "replicas":
+			n.Replicas = r.int(0, maxInt64)
+		case "leaders":
+			n.Leaders = r.int(0, maxInt64)
 		default:
 			return false
 		}

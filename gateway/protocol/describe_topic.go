@@ -1,6 +1,10 @@
 package protocol
 
-import "troupe/partitions/id"
+import (
+	"math"
+
+	"troupe/partitions/id"
+)
 
 // DescribeTopicRequest asks for everything known about a topic, partition by partition.
 type DescribeTopicRequest struct {
@@ -30,6 +34,18 @@ type DescribedPartition struct {
 	Segments      int64
 	Replicas      []id.Node // the first is the preferred leader
 	Problem       string    // a sentence for the operator; empty when all is well
+	Assigned      id.Offset // the version of the assignment
+	Settled       bool      // the members are those assigned: nothing moves
+	Members       []DescribedReplica
+}
+
+// DescribedReplica is one replica of a partition: assigned to it, or still a member of it.
+type DescribedReplica struct {
+	Replica id.Replica
+	Node    id.Node
+	Role    string   // leader, voter, learner; joining: assigned and no member yet; leaving: left out by the assignment; empty: not known
+	State   string   // as the leader sees it: replicate, probe, snapshot, or away; empty if that is not known
+	Match   id.Index // the last entry that the leader knows it holds; 0: not known
 }
 
 // API returns APIDescribeTopic.
@@ -95,7 +111,7 @@ func (m *DescribeTopicResponse) decode(r *reader) {
 }
 
 func (p *DescribedPartition) encode(w *writer) {
-	w.fields(11)
+	w.fields(14)
 	w.putInt("partition", int64(p.Partition))
 	w.putNode("leader", p.Leader)
 	w.putStr("role", p.Role)
@@ -107,10 +123,21 @@ func (p *DescribedPartition) encode(w *writer) {
 	w.putInt("segments", p.Segments)
 	w.putNodes("replicas", p.Replicas)
 	w.putStr("problem", p.Problem)
+	w.putInt("assigned", int64(p.Assigned))
+	w.putBool("settled", p.Settled)
+	w.putList("members", len(p.Members))
+	for _, m := range p.Members {
+		w.fields(5)
+		w.putUint("replica", uint64(m.Replica))
+		w.putNode("node", m.Node)
+		w.putStr("role", m.Role)
+		w.putStr("state", m.State)
+		w.putUint("match", uint64(m.Match))
+	}
 }
 
 func (p *DescribedPartition) decode(r *reader) {
-	*p = DescribedPartition{LogStart: NoOffset, HighWatermark: NoOffset}
+	*p = DescribedPartition{LogStart: NoOffset, HighWatermark: NoOffset, Assigned: NoOffset}
 	r.fields(func(key string) bool {
 		switch key {
 		case "partition":
@@ -135,6 +162,32 @@ func (p *DescribedPartition) decode(r *reader) {
 			p.Replicas = r.nodes()
 		case "problem":
 			p.Problem = r.str()
+		case "assigned":
+			p.Assigned = r.offset()
+		case "settled":
+			p.Settled = r.bool()
+		case "members":
+			p.Members = listOf[DescribedReplica](r, maxAnswers)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (m *DescribedReplica) decode(r *reader) {
+	r.fields(func(key string) bool {
+		switch key {
+		case "replica":
+			m.Replica = r.replica()
+		case "node":
+			m.Node = r.node()
+		case "role":
+			m.Role = r.str()
+		case "state":
+			m.State = r.str()
+		case "match":
+			m.Match = id.Index(r.uint(math.MaxUint64))
 		default:
 			return false
 		}

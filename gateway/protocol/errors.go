@@ -80,7 +80,7 @@ const (
 	detailsRange          // asked, log_start, log_end
 	detailsLimit          // limit
 	detailsWait           // limit, wait_ms
-	detailsLeader         // leader, gateway
+	detailsLeader         // leader, gateway, term
 )
 
 // ErrorKind is what every error of one code has in common.
@@ -180,6 +180,7 @@ type Details struct {
 	Limit      string    // which limit was met, by its name in Hello; "partition": a budget of the partition
 	Leader     id.Node   // who leads the partition, as far as the broker knows; 0: it does not
 	Gateway    string    // where that broker's gateway listens; empty: not known
+	Term       id.Term   // in which it leads, or in which nobody is known to
 }
 
 // mostMessage is how long a message may be. It may quote what a client sent, which must not come back many times as long.
@@ -247,9 +248,10 @@ func (w *writer) error(e *Error) {
 		w.putStr("limit", e.Details.Limit)
 		w.putInt("wait_ms", e.Details.WaitMillis)
 	case detailsLeader:
-		w.fields(2)
+		w.fields(3)
 		w.putNode("leader", e.Details.Leader)
 		w.putStr("gateway", e.Details.Gateway)
+		w.putUint("term", uint64(e.Details.Term))
 	default:
 		w.fields(0)
 	}
@@ -283,6 +285,8 @@ func (r *reader) error() *Error {
 				e.Details.Leader = r.node()
 			case "gateway":
 				e.Details.Gateway = r.str()
+			case "term":
+				e.Details.Term = r.term()
 			default:
 				return false
 			}

@@ -125,10 +125,16 @@ type Message interface {
 
 // EncodeRequest encodes a request in the newest version.
 func EncodeRequest(correlation uint64, m Message) Frame {
+	return EncodeRequestIn(m.API().MaxVersion(), correlation, m)
+}
+
+// EncodeRequestIn encodes a request in a version that the broker speaks. Versions so far only added keys to responses, which
+// older clients skip: the same bytes serve all of them.
+func EncodeRequestIn(version uint16, correlation uint64, m Message) Frame {
 	w := newWriter()
 	w.array(4)
 	w.uint(uint64(m.API()))
-	w.uint(uint64(m.API().MaxVersion()))
+	w.uint(uint64(version))
 	w.uint(correlation)
 	m.encode(w)
 	return w.frame()

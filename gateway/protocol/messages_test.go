@@ -46,7 +46,7 @@ func TestGoldenBytes(t *testing.T) {
 	for _, s := range samples() {
 		fmt.Fprintf(&now, "# %s\n%s\n", s.name, dump(s.frame()))
 	}
-	for _, e := range []*Error{NewError(CodeMalformed, "cut short"), sampleRange()} {
+	for _, e := range []*Error{NewError(CodeMalformed, "cut short"), sampleRange(), sampleLeader()} {
 		fmt.Fprintf(&now, "# error %s\n%s\n", e.Name, dump(EncodeError(7, e)))
 	}
 	if *update {

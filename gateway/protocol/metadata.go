@@ -35,6 +35,7 @@ type MetadataTopic struct {
 type MetadataPartition struct {
 	Partition int32
 	Leader    id.Node   // 0: not known
+	Term      id.Term   // in which it leads; 0: nobody told of a leader, and it is a guess
 	Replicas  []id.Node // the first is the preferred leader
 }
 
@@ -118,9 +119,10 @@ func (t *MetadataTopic) encode(w *writer) {
 	w.putError(t.Err)
 	w.putList("partitions", len(t.Partitions))
 	for _, p := range t.Partitions {
-		w.fields(3)
+		w.fields(4)
 		w.putInt("partition", int64(p.Partition))
 		w.putNode("leader", p.Leader)
+		w.putUint("term", uint64(p.Term))
 		w.putNodes("replicas", p.Replicas)
 	}
 }
@@ -150,6 +152,8 @@ func (p *MetadataPartition) decode(r *reader) {
 			p.Partition = r.partition()
 		case "leader":
 			p.Leader = r.node()
+		case "term":
+			p.Term = r.term()
 		case "replicas":
 			p.Replicas = r.nodes()
 		default:

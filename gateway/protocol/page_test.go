@@ -240,7 +240,7 @@ func literal(v any) string {
 
 func TestPageTellsErrors(t *testing.T) {
 	p := readPage(t)
-	detailKeys := [...]string{detailsNone: "", detailsRange: "asked, log_start, log_end", detailsLimit: "limit", detailsWait: "limit, wait_ms", detailsLeader: "leader, gateway"}
+	detailKeys := [...]string{detailsNone: "", detailsRange: "asked, log_start, log_end", detailsLimit: "limit", detailsWait: "limit, wait_ms", detailsLeader: "leader, gateway, term"}
 	var want, names []string
 	for _, k := range kinds {
 		retriable := map[bool]string{true: "yes", false: "no"}[k.Retriable]

@@ -26,6 +26,12 @@ func sampleRange() *Error {
 	return e
 }
 
+func sampleLeader() *Error {
+	e := NewError(CodeNotLeader, "orders/3: another broker leads")
+	e.Details = Details{Leader: 0x1122334455667788, Gateway: "127.0.0.1:9642", Term: 3}
+	return e
+}
+
 func sampleLimits() (l Limits) {
 	for i, f := range l.Fields() {
 		*f.Value = int64(i + 1)
@@ -47,11 +53,12 @@ func samples() []sample {
 		{"MetadataResponse", &MetadataResponse{Cluster: cluster,
 			Nodes: []MetadataNode{{Node: node, Gateway: "127.0.0.1:9642", Alive: true}},
 			Topics: []MetadataTopic{
-				{Topic: "orders", TopicID: 17, Partitions: []MetadataPartition{{Partition: 1, Leader: node, Replicas: []id.Node{node, other}}}},
+				{Topic: "orders", TopicID: 17, Partitions: []MetadataPartition{{Partition: 1, Leader: node, Term: 5, Replicas: []id.Node{node, other}}}},
 				{Topic: "gone", Err: NewError(CodeUnknownTopic, "topic gone: there is none")}}}},
 		{"DescribeClusterRequest", &DescribeClusterRequest{}},
 		{"DescribeClusterResponse", &DescribeClusterResponse{Cluster: cluster, Self: node, Catalog: 12, Topics: 3, Partitions: 18,
-			Nodes: []ClusterNode{{Node: node, Gateway: "127.0.0.1:9642", Version: "1.0", Alive: true, Problems: []string{"t1/0 is quarantined"}}}}},
+			Nodes: []ClusterNode{{Node: node, Gateway: "127.0.0.1:9642", Version: "1.0", Alive: true, Problems: []string{"t1/0 is quarantined"},
+				State: "draining", Rack: "north", Replicas: 7, Leaders: 2}}}},
 		{"CreateTopicRequest", &CreateTopicRequest{Topic: "orders", Partitions: 6, Settings: map[string]string{"retention.ms": "7d", "max.message.bytes": "2MiB"}}},
 		{"CreateTopicResponse", &CreateTopicResponse{Topic: "orders", TopicID: 17, Partitions: 6}},
 		{"DeleteTopicRequest", &DeleteTopicRequest{Topic: "orders", TopicID: 17}},
@@ -60,7 +67,8 @@ func samples() []sample {
 		{"DescribeTopicResponse", &DescribeTopicResponse{Topic: "orders", TopicID: 17, Created: 1700000000000,
 			Settings: map[string]string{"retention.ms": "7d"},
 			Partitions: []DescribedPartition{{Partition: 1, Leader: node, Role: "leader", Ready: true, Term: 3, LogStart: 4, HighWatermark: 500,
-				Bytes: 9000, Segments: 2, Replicas: []id.Node{node}, Problem: "none really"}}}},
+				Bytes: 9000, Segments: 2, Replicas: []id.Node{node}, Problem: "none really",
+				Assigned: 11, Settled: true, Members: []DescribedReplica{{Replica: 6, Node: node, Role: "voter", State: "replicate", Match: 77}}}}}},
 		{"InitProducerRequest", &InitProducerRequest{}},
 		{"InitProducerResponse", &InitProducerResponse{Producer: 4000, Epoch: 1}},
 		{"ProduceRequest", &ProduceRequest{Topic: "orders", TopicID: 17, Acks: AcksLeader, Partitions: []ProducePartition{
@@ -84,6 +92,9 @@ func samples() []sample {
 			{Topic: "orders", Partition: 4, Err: NewError(CodeNotReady, "orders/4: opening"), Offset: NoOffset, Time: NoTimestamp, LogStart: NoOffset, HighWatermark: NoOffset}}}},
 		{"AlterTopicRequest", &AlterTopicRequest{Topic: "orders", TopicID: 17, Settings: map[string]string{"max.message.bytes": "2MiB"}, Unset: []string{"replicas"}}},
 		{"AlterTopicResponse", &AlterTopicResponse{TopicID: 17, Settings: map[string]string{"max.message.bytes": "2097152"}}},
+		{"AssignReplicasRequest", &AssignReplicasRequest{Topic: "orders", TopicID: 17, Partition: 3, Nodes: []id.Node{node, other},
+			Replace: []id.Replica{6}, If: 11}},
+		{"AssignReplicasResponse", &AssignReplicasResponse{TopicID: 17, Assigned: 12, Replicas: []id.Node{node, other}}},
 		{"DeleteRecordsRequest", &DeleteRecordsRequest{Partitions: []DeletePartition{
 			{Topic: "orders", TopicID: 17, Partition: 3, Before: 60},
 			{Topic: "orders", Partition: 4, Before: EverythingSoFar}}}},

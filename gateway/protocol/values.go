@@ -90,5 +90,8 @@ func (r *reader) nodes() []id.Node {
 	return nodes
 }
 
+// replica reads a replica's id; 0 is none.
+func (r *reader) replica() id.Replica { return id.Replica(r.uint(math.MaxUint64)) }
+
 // term reads a leader's term.
 func (r *reader) term() id.Term { return id.Term(r.uint(math.MaxUint64)) }

@@ -22,7 +22,12 @@ type Assignment struct {
 	Ruined []id.Replica
 	// Version is the offset of the record that wrote Replicas. A leader never acts on a lower one than it has acted on.
 	Version id.Offset
+	// Settled is the Version that a leader last reported as reached; while it is another than Version, a move is under way.
+	Settled id.Offset
 }
+
+// Moving tells that no leader has reported yet that its configuration equals Replicas.
+func (a Assignment) Moving() bool { return a.Settled != a.Version }
 
 // Doomed is a replica that lost its topic, or its place.
 type Doomed struct {
@@ -155,6 +160,10 @@ func (c Assign) target(next *State, a Assignment) (to Assignment, fresh int) {
 		}
 	}
 	sortPlaced(to.Leaving)
+	to.Settled = a.Settled
+	if fresh == 0 && len(to.Leaving) == 0 && !a.Moving() && len(to.Replicas) == len(a.Replicas) {
+		to.Settled = to.Version // the same replicas, and another preferred leader
+	}
 	for _, p := range to.Leaving {
 		if lost(p) {
 			to.Ruined = append(to.Ruined, p.Replica)
@@ -191,6 +200,9 @@ func (c Moved) apply(next *State) (Result, error) {
 		if slices.Contains(a.Ruined, p.Replica) {
 			to.Ruined = append(to.Ruined, p.Replica)
 		}
+	}
+	if len(to.Leaving) == 0 {
+		to.Settled = to.Version
 	}
 	sortDoomed(next.Doomed)
 	return Result{Topic: next.assign(c.Partition, to)}, nil

@@ -154,6 +154,31 @@ func TestAssignRefuses(t *testing.T) {
 	m.want(Assign{Partition: p, Nodes: []id.Node{1}, If: m.assignment().Version}, nil)
 }
 
+// A move is under way until the leader has said that nobody is left to go, also where replicas are only added.
+func TestAMoveIsSettledByItsLeader(t *testing.T) {
+	m := newMoves(t)
+	expect := func(moving bool) {
+		t.Helper()
+		if a := m.assignment(); a.Moving() != moving {
+			t.Fatalf("moving %v, settled at %d of %d", a.Moving(), a.Settled, a.Version)
+		}
+	}
+	expect(false)
+	m.assign(nil, nil, 3, 2, 1) // another preferred leader
+	expect(false)
+	m.assign(nil, nil, 3, 2, 1, 4, 5)
+	expect(true)
+	m.assign(nil, nil, 2, 3, 1, 4, 5) // does not settle what is under way
+	expect(true)
+	m.moved()
+	expect(false)
+	m.assign(nil, nil, 3)
+	m.moved(2, 3)
+	expect(true)
+	m.moved(5, 6)
+	expect(false)
+}
+
 func TestAMoveIsCancelledOrWaitedFor(t *testing.T) {
 	m := newMoves(t)
 	m.assign(nil, nil, 1, 2, 4)

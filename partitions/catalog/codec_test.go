@@ -120,8 +120,8 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 const goldenSnapshot = "020ac100000000000000120502" + // format, version 5, cluster, next topic 18, replica 5, producer 1
-	"02" + "01095f5f636174616c6f67" + "ce0f" + "00" + "01" + "01010700000000000000" + "01010700000000000000" + "00" + "00" + "00" + // __catalog
-	"1001" + "61" + "a413" + "01" + "087265706c69636173" + "0131" + "01" + "01020700000000000000" + "01020700000000000000" + "00" + "00" + "02" +
+	"02" + "01095f5f636174616c6f67" + "ce0f" + "00" + "01" + "01010700000000000000" + "01010700000000000000" + "00" + "00" + "00" + "00" + // __catalog
+	"1001" + "61" + "a413" + "01" + "087265706c69636173" + "0131" + "01" + "01020700000000000000" + "01020700000000000000" + "00" + "00" + "02" + "02" +
 	"02" + "1100" + "030700000000000000" + "1101" + "040800000000000000" + // doomed
 	"01" + "0700000000000000" + "01" + "00" // nodes
 
@@ -175,7 +175,7 @@ func TestOldSnapshotIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, topic := range want.State().Topics {
-		topic.Partitions[0].Version = 0
+		topic.Partitions[0].Version, topic.Partitions[0].Settled = 0, 0
 	}
 	if d := cmp.Diff(want.State(), got.State()); d != "" {
 		t.Fatalf("restored (-want +got):\n%s", d)

@@ -112,7 +112,7 @@ func (c Bootstrap) apply(next *State) (Result, error) {
 	next.Cluster = c.Cluster
 	own := []partitions.Placed{{Replica: FirstReplica, Node: c.Node}}
 	t := &Topic{ID: TopicID, Name: Name, Created: c.At, Partitions: []Assignment{
-		{Founders: own, Replicas: own, Version: next.Version},
+		{Founders: own, Replicas: own, Version: next.Version, Settled: next.Version},
 	}}
 	next.NextReplica = FirstReplica + 1
 	next.add(t)
@@ -144,7 +144,7 @@ func (c CreateTopic) apply(next *State) (Result, error) {
 		for j, n := range nodes {
 			own[j] = next.place(n)
 		}
-		t.Partitions[i] = Assignment{Founders: own, Replicas: own, Version: next.Version}
+		t.Partitions[i] = Assignment{Founders: own, Replicas: own, Version: next.Version, Settled: next.Version}
 	}
 	next.NextTopic++
 	next.add(t)

@@ -68,7 +68,7 @@ func TestBootstrap(t *testing.T) {
 	s.want(Bootstrap{Cluster: 0xc1, Node: 7, At: 999}, nil)
 	s.want(Bootstrap{Cluster: 0xc2, Node: 8}, ErrBootstrapped)
 	own := []partitions.Placed{{Replica: 1, Node: 7}}
-	catalog := &Topic{ID: 1, Name: "__catalog", Created: 999, Partitions: []Assignment{{Founders: own, Replicas: own, Version: 2}}}
+	catalog := &Topic{ID: 1, Name: "__catalog", Created: 999, Partitions: []Assignment{{Founders: own, Replicas: own, Version: 2, Settled: 2}}}
 	want := &State{
 		Version: 4, Cluster: 0xc1,
 		Topics:    map[id.TopicID]*Topic{1: catalog},
@@ -89,9 +89,9 @@ func TestTopicsLiveAndDie(t *testing.T) {
 	want := &Topic{
 		ID: 16, Name: "orders", Created: 1234, Settings: map[string]string{"max.message.bytes": "2097152"},
 		Partitions: []Assignment{
-			{Founders: []partitions.Placed{{Replica: 2, Node: 7}}, Replicas: []partitions.Placed{{Replica: 2, Node: 7}}, Version: 1},
-			{Founders: []partitions.Placed{{Replica: 3, Node: 8}}, Replicas: []partitions.Placed{{Replica: 3, Node: 8}}, Version: 1},
-			{Founders: []partitions.Placed{{Replica: 4, Node: 7}}, Replicas: []partitions.Placed{{Replica: 4, Node: 7}}, Version: 1},
+			{Founders: []partitions.Placed{{Replica: 2, Node: 7}}, Replicas: []partitions.Placed{{Replica: 2, Node: 7}}, Version: 1, Settled: 1},
+			{Founders: []partitions.Placed{{Replica: 3, Node: 8}}, Replicas: []partitions.Placed{{Replica: 3, Node: 8}}, Version: 1, Settled: 1},
+			{Founders: []partitions.Placed{{Replica: 4, Node: 7}}, Replicas: []partitions.Placed{{Replica: 4, Node: 7}}, Version: 1, Settled: 1},
 		},
 	}
 	if d := cmp.Diff(want, first); d != "" {

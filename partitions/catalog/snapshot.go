@@ -16,7 +16,7 @@ import (
 //	+---------+---------+---------+------------+--------------+---------------+--------+--------+-------+
 //	topics      uvarint n, n × topic, ids ascending
 //	topic       id uvarint | name string | created varint | settings | partitions: uvarint n, n × assignment
-//	assignment  founders | replicas | leaving | ruined: uvarint n, n × uvarint replica | version varint
+//	assignment  founders | replicas | leaving | ruined: uvarint n, n × uvarint replica | version varint | settled varint
 //	            founders, replicas, leaving: uvarint n, n × placed
 //	doomed      uvarint n, n × (partition | placed), replicas ascending
 //	nodes       uvarint n, n × (node u64 | state u8 | rack string), ids ascending
@@ -69,6 +69,7 @@ func (t *Topic) encode(b []byte) []byte {
 			}
 		}
 		b = binary.AppendVarint(appendReplicas(b, a.Ruined), int64(a.Version))
+		b = binary.AppendVarint(b, int64(a.Settled))
 	}
 	return b
 }
@@ -123,7 +124,8 @@ func decodeTopic(r *reader, format byte) *Topic {
 	t.Partitions = list(r, 2, func() Assignment {
 		a := Assignment{Founders: decodePlacement(r), Replicas: decodePlacement(r)}
 		if format != snapshotFormatOld {
-			a.Leaving, a.Ruined, a.Version = decodePlacement(r), r.replicas(), id.Offset(r.varint())
+			a.Leaving, a.Ruined = decodePlacement(r), r.replicas()
+			a.Version, a.Settled = id.Offset(r.varint()), id.Offset(r.varint())
 		}
 		return a
 	})
