@@ -32,7 +32,7 @@ func (a *Admin) create(name string, partitions int32, done func(*Topic)) {
 		switch {
 		case err == nil:
 			r := m.(*protocol.CreateTopicResponse)
-			done(a.world.newTopic(name, r.TopicID, r.Partitions))
+			done(a.world.newTopic(name, r.TopicID, r.Partitions, 1))
 		case errors.Is(err, protocol.CodeTopicExists):
 			a.lookUp(name, again, done)
 		default:
@@ -56,7 +56,7 @@ func (a *Admin) lookUp(name string, again func(), done func(*Topic)) {
 			return
 		}
 		t := m.(*protocol.MetadataResponse).Topics[0]
-		done(a.world.newTopic(name, t.TopicID, int32(len(t.Partitions))))
+		done(a.world.newTopic(name, t.TopicID, int32(len(t.Partitions)), 1))
 	})
 }
 

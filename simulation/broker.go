@@ -38,6 +38,7 @@ type Broker struct {
 	life   *Life
 	device *Device
 	disk   *Disk
+	logs   *overseer
 	node   *actors.Node
 	ready  bool
 	wires  []*Wire
@@ -80,6 +81,7 @@ func (b *Broker) Start() {
 	w.trace.event(b.name, "start", "life %d", b.lives)
 	var err error
 	if b.disk, err = openDisk(w, b.device); err == nil {
+		b.logs = &overseer{Disk: b.disk, broker: b, logs: map[id.Replica]*overseen{}}
 		err = b.begin()
 	}
 	if err != nil {
@@ -98,7 +100,7 @@ func (b *Broker) begin() error {
 	w, life := b.world, b.life
 	node, err := actors.NewNode(actors.Options{
 		Seams: actors.Seams{
-			Clock: Clock{w.scheduler, life, &b.drift}, Disk: b.disk,
+			Clock: Clock{w.scheduler, life, &b.drift}, Disk: b.logs,
 			Pool: &Pool{
 				scheduler: w.scheduler, life: life, random: b.pool, width: 4, slowest: w.options.SlowDisk, faults: &w.faults,
 			},

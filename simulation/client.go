@@ -154,7 +154,7 @@ func (c *Client) emitted(payload []byte) {
 		}
 	case *protocol.FetchRequest:
 		var response protocol.FetchResponse
-		if len(c.world.harmed) == 0 || body.Decode(&response) != nil {
+		if len(c.world.atlas.harmed) == 0 || body.Decode(&response) != nil {
 			return
 		}
 		for _, p := range response.Partitions {

@@ -120,7 +120,7 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 				Offset: start, LogStart: start, HighWatermark: answer.Err.Details.LogEnd,
 			})
 			p.next = max(p.next, start)
-		case w.harmed[p.partition()].excuses():
+		case w.atlas.sole(p.partition()).excuses():
 			p.next = min(p.next, answer.Err.Details.LogEnd)
 		default:
 			w.violate(violation("watermark-fell", "%s read %s/%d up to %d and is told now: %v",

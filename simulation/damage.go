@@ -41,7 +41,7 @@ func (b *Broker) injure() {
 	segments := chance(b.damage, 60)
 	var victims []victim
 	for _, v := range b.victims() {
-		if v.segment() == segments {
+		if v.segment() == segments && w.atlas.permits(v.partition, v.owner) {
 			victims = append(victims, v)
 		}
 	}
@@ -51,22 +51,40 @@ func (b *Broker) injure() {
 	v := victims[b.damage.IntN(len(victims))]
 	before := b.volume.bytesIn(v.directory)
 	what, low, high := b.volume.Damage(v.directory+"/"+v.name, b.damage)
-	w.faults.count(what)
-	h := w.harmed[v.partition]
-	if h == nil {
-		h = &Harm{}
-		w.harmed[v.partition] = h
+	from, lossy := unproven(before, v, low, high)
+	forgotten := v.name == hardStateFile && b.unprovenVote(before, v)
+	if w.replicas(v.partition) > 1 && (lossy || forgotten) {
+		// Nobody can tell this from a tear: it is beyond what replicas are for, and taken back.
+		b.volume.restore(v.directory+"/"+v.name, before[v.name])
+		return
 	}
+	w.faults.count(what)
+	h := w.atlas.harm(v.partition, v.owner)
 	h.beside = h.beside || !segments
 	w.trace.event("damage", what.String(), "%s/%s: bytes %d to below %d", v.directory, v.name, low, high)
-	if segments {
-		if from, lossy := unproven(before, v, low, high); lossy {
-			if !h.lossy || from < h.from {
-				h.lossy, h.from = true, from
-			}
-			w.trace.event("damage", "unproven", "%v from offset %d on: nothing else tells that it was durable", v.partition, from)
-		}
+	if forgotten {
+		w.ledger.pardon(v.owner)
 	}
+	if lossy {
+		if !h.lossy || from < h.from {
+			h.lossy, h.from = true, from
+		}
+		w.ledger.forget(v.partition)
+		w.trace.event("damage", "unproven", "%v from offset %d on: nothing else tells that it was durable", v.partition, from)
+	}
+}
+
+// unprovenVote tells whether a damaged hard state file stands with another vote than before: the newest stood in it once.
+func (b *Broker) unprovenVote(before map[string][]byte, v victim) bool {
+	was, err := wal.ParseSlots(before[v.name])
+	is, damaged := wal.ParseSlots(b.volume.Synced(v.directory + "/" + v.name))
+	return err == nil && damaged == nil && (is.HardState.Term != was.HardState.Term || is.HardState.Vote != was.HardState.Vote)
+}
+
+// restore takes back what was done to a file that nobody has looked at since.
+func (v *Volume) restore(name string, b []byte) {
+	f := v.files[name]
+	f.synced, f.data = b, append([]byte(nil), b...)
 }
 
 // victims lists the durable files of all living topics.
@@ -126,6 +144,9 @@ func (v *Volume) bytesIn(directory string) map[string][]byte {
 // unproven tells whether what was hit in a segment is durable by its own word alone: no other frame, slot or checkpoint says
 // so. Then nobody can tell it from a tear, and everything from an offset on may go.
 func unproven(before map[string][]byte, v victim, low, high int) (from id.Offset, lossy bool) {
+	if !v.segment() {
+		return 0, false
+	}
 	proven := id.Index(0)
 	if slot, err := wal.ParseSlots(before[hardStateFile]); err == nil {
 		proven = slot.Durable

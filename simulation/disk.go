@@ -135,7 +135,7 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	if alive && d.device.dead {
 		d.world.faults.count(FaultCrashInOpen)
 	}
-	harm := d.world.harmed[p]
+	harm := d.world.atlas.harmed[r]
 	if err != nil {
 		if errors.Is(err, partitions.ErrDamaged) {
 			d.damaged(p, r, err.Error())
@@ -163,7 +163,7 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 
 // damaged notes that an opening has found damage.
 func (d *Disk) damaged(p id.Partition, r id.Replica, why string) {
-	if d.world.harmed[p] == nil {
+	if d.world.atlas.harmed[r] == nil {
 		d.world.violate(violation("false-damage", "nothing was damaged, and replica %d of %v is: %s", r, p, why))
 		return
 	}

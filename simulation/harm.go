@@ -8,9 +8,12 @@ import (
 	"troupe/partitions/id"
 )
 
-// Harm is what damage to a partition's files may lead to. The damage itself excuses nothing: what a client is not told to be
+// Harm is what damage to a replica's files may lead to. The damage itself excuses nothing: what a client is not told to be
 // damaged must be there, and right.
 type Harm struct {
+	partition id.Partition
+	replica   id.Replica
+	sick      bool // damaged now, as far as the plan of faults knows
 	// told: a client was answered DAMAGED. From then on nothing of the partition needs to be served; what is, must be right.
 	told bool
 	// lossy: what was hit was durable without anything else on the disk that tells so: the limit that log.md states. It reads
@@ -33,12 +36,11 @@ func (w *World) refused(p id.Partition, t *Topic, err error) {
 		w.answered(t, err)
 		return
 	}
-	h := w.harmed[p]
-	if h == nil {
+	if !w.atlas.any(p) {
 		w.violate(violation("false-damage", "nothing of %v was damaged, and a client of %s is told: %v", p, t.Name, err))
 		return
 	}
-	if !h.told {
+	if h := w.atlas.sole(p); h != nil && !h.told {
 		h.told = true
 		w.trace.event("damage", "told", "%v: %v", p, err)
 		if !w.cluster.quarantined(p) {
@@ -65,7 +67,7 @@ func (c *Cluster) quarantined(p id.Partition) bool {
 // admitted demands that an answer out of a quarantined partition says so.
 func (c *Client) admitted(p id.Partition, refused *protocol.Error) {
 	w := c.world
-	if w.harmed[p] != nil && (refused == nil || refused.Outcome() == protocol.Done) && c.broker.disk.quarantined(p) {
+	if w.atlas.sole(p) != nil && (refused == nil || refused.Outcome() == protocol.Done) && c.broker.disk.quarantined(p) {
 		w.violate(violation("damage-hidden", "the log of %v is damaged, and an answer from it does not say so", p))
 	}
 }

@@ -9,7 +9,7 @@ import (
 // that is there for them.
 type Mark int
 
-// The marks of one broker.
+// The marks of one broker, and then those that need several.
 const (
 	MarkTearCut             Mark = iota // an unsynced end was cut off at opening
 	MarkReplay                          // a restart applied entries above its newest checkpoint
@@ -38,9 +38,13 @@ const (
 	MarkCheckpointPostponed             // a checkpoint or base found no room, and the log went on
 	MarkSlotsInPlace                    // a log on a full disk was opened without a new hard state file
 	MarkTrimmedAway                     // a consumer asked for what was deleted, and was told where the log begins
-	MarkInstalled                       // a snapshot replaced a log
-	MarkInstallFinished                 // the installation of a snapshot was finished at opening
+
+	MarkInstalled       // a snapshot replaced a log
+	MarkInstallFinished // the installation of a snapshot was finished at opening
+	MarkReplaced        // a damaged replica's place was taken by another
 	markKinds
+
+	firstMarkOfSeveral = MarkInstalled
 )
 
 var markNames = [markKinds]string{
@@ -48,7 +52,7 @@ var markNames = [markKinds]string{
 	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
 	"expectation-met", "expectation-refused", "found-by-time", "nothing-since",
 	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "rest", "refused-full", "checkpoint-postponed", "slots-in-place", "trimmed-away",
-	"installed", "install-finished",
+	"installed", "install-finished", "replaced",
 }
 
 // String returns the mark's name.
@@ -66,11 +70,11 @@ func (m *Marks) Add(other Marks) {
 	}
 }
 
-// Missing lists the kinds that were never seen.
-func (m Marks) Missing() []Mark {
+// Missing lists the kinds that were never seen; several tells that some run had several brokers.
+func (m Marks) Missing(several bool) []Mark {
 	var missing []Mark
 	for i, n := range m {
-		if n == 0 {
+		if n == 0 && (several || Mark(i) < firstMarkOfSeveral) {
 			missing = append(missing, Mark(i))
 		}
 	}

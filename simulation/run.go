@@ -66,11 +66,12 @@ func newWorld(c Config) *World {
 	streams := Streams{c.Seed}
 	w := &World{
 		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace),
-		deleted: map[id.Partition]bool{}, harmed: map[id.Partition]*Harm{}, ids: map[id.Producer]bool{},
+		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{},
 	}
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
 	w.trace.now = w.scheduler.Now
 	w.options.Damage, w.options.Weather = drawDamage(streams.Named("damage")), drawWeather(streams.Named("weather"))
+	w.ledger, w.atlas = newLedger(w), newAtlas(w)
 	w.cluster = newCluster(w)
 	w.scheduler.after = w.cluster.afterStep
 	return w
@@ -115,7 +116,7 @@ func (w *World) live(length time.Duration) {
 
 func (w *World) judge(complete bool) *Violation {
 	o := NewOracle(&w.history, w.deleted)
-	o.harmed = w.harmed
+	o.harmed = w.atlas.excuses()
 	return o.Judge(complete)
 }
 

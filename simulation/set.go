@@ -50,7 +50,7 @@ func (s *Set) Err() error {
 	if missing := s.Faults.Missing(s.Several); len(missing) > 0 {
 		return fmt.Errorf("in %d runs these faults never happened: %v", s.Runs, missing)
 	}
-	if missing := s.Marks.Missing(); len(missing) > 0 {
+	if missing := s.Marks.Missing(s.Several); len(missing) > 0 {
 		return fmt.Errorf("in %d runs these recoveries never happened: %v", s.Runs, missing)
 	}
 	return nil

@@ -232,7 +232,7 @@ func (s *stream) flying() bool {
 
 // excused tells that the partition was damaged, and need not know what it acknowledged.
 func (s *stream) excused() bool {
-	return s.producer.world.harmed[id.Partition{Topic: s.topic.ID, Number: s.number}].excuses()
+	return s.producer.world.atlas.sole(id.Partition{Topic: s.topic.ID, Number: s.number}).excuses()
 }
 
 // resendAnswered sends a batch again that was acknowledged: the answer must be the same offset, or that it is forgotten.

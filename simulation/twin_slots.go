@@ -109,7 +109,11 @@ func (t *Twin) restoreSlots(known *knowledge, s wal.Slot) error {
 // keptPlace tells in which of its two places the slot that stands is certainly durable: that is so where the newest write, in
 // the scratch slot, repeats it. -1 when in none.
 func keptPlace(b []byte, stands wal.Slot) int {
-	at := func(place int) (wal.Slot, error) { return wal.ParseSlots(b[place*slotBlock : (place+1)*slotBlock]) }
+	at := func(place int) (wal.Slot, error) {
+		alone := make([]byte, wal.HardStateBytes)
+		copy(alone[place*slotBlock:], b[place*slotBlock:(place+1)*slotBlock])
+		return wal.ParseSlots(alone)
+	}
 	if len(b) < wal.HardStateBytes {
 		return -1
 	}

@@ -18,10 +18,11 @@ type World struct {
 	faults    Faults
 	marks     Marks
 	cluster   *Cluster
+	ledger    *Ledger
+	atlas     *Atlas
 	history   History
 	topics    []*Topic
 	deleted   map[id.Partition]bool
-	harmed    map[id.Partition]*Harm
 	producers []*Producer
 	consumers []*Consumer
 	clients   int
@@ -38,6 +39,7 @@ type Topic struct {
 	Name       string
 	ID         id.TopicID
 	Partitions int32
+	Replicas   int // of each partition
 	// Deleted is set when somebody begins to delete it: from then on, nothing of it need be there.
 	Deleted bool
 	// Gone is set when that was acknowledged: from then on, it must not be there.
@@ -47,6 +49,7 @@ type Topic struct {
 // Options are what a seed draws for its run.
 type Options struct {
 	Nodes        int           // brokers
+	Voters       int           // of the catalog
 	Topics       int           // that live as long as the run
 	Partitions   int           // at most, of each
 	Producers    int           // at least one idempotent
@@ -77,7 +80,7 @@ type Options struct {
 
 func drawOptions(r *rand.Rand) Options {
 	o := Options{
-		Nodes: 1, Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
+		Nodes: 1, Voters: 1, Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
 		Pace: time.Duration(between(r, 10, 60)) * time.Millisecond, Patience: time.Duration(between(r, 100, 1500)) * time.Millisecond,
 		ValueBits: between(r, 3, 11), SegmentBytes: 1 << between(r, 11, 18), Checkpoint: 1 << between(r, 12, 18), Tail: 1 << between(r, 10, 18),
 		SlowDisk:   time.Duration(between(r, 5, 400)) * time.Millisecond,
@@ -110,11 +113,21 @@ func (w *World) newValue() Value {
 	return w.values
 }
 
-func (w *World) newTopic(name string, topic id.TopicID, partitions int32) *Topic {
-	t := &Topic{Name: name, ID: topic, Partitions: partitions}
+func (w *World) newTopic(name string, topic id.TopicID, partitions int32, replicas int) *Topic {
+	t := &Topic{Name: name, ID: topic, Partitions: partitions, Replicas: replicas}
 	w.topics = append(w.topics, t)
-	w.trace.event("catalog", "topic", "%s is %v with %d partitions", name, topic, partitions)
+	w.trace.event("catalog", "topic", "%s is %v with %d partitions of %d replicas", name, topic, partitions, replicas)
 	return t
+}
+
+// replicas is how many a partition has.
+func (w *World) replicas(p id.Partition) int {
+	for _, t := range w.topics {
+		if t.ID == p.Topic {
+			return t.Replicas
+		}
+	}
+	return w.options.Voters
 }
 
 // newProducerID holds the broker to giving each producer id once.

@@ -348,6 +348,20 @@ func TestHardStateTornAtEveryByte(t *testing.T) {
 	}
 }
 
+// TestHardStateCut: a file that has lost any of its end may have lost the newest vote with both its copies.
+func TestHardStateCut(t *testing.T) {
+	w := newWreck(t)
+	whole := w.files[hardStateName]
+	for _, n := range []int{1, slotBytes, slotBlock - 1, slotBlock, 2217, 2 * slotBlock, len(whole) - 1} {
+		_, err := ParseSlots(whole[:n])
+		if !errors.Is(err, partitions.ErrDamaged) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+		l, err := w.with(map[string][]byte{hardStateName: whole[:n]})
+		w.damaged(l, err, partitions.DamageAmnesia, 0, func(id.Index) bool { return true })
+	}
+}
+
 // TestHardStateFlipped: any one damaged slot of a closed log loses nothing; all of them are amnesia.
 func TestHardStateFlipped(t *testing.T) {
 	w := newWreck(t)

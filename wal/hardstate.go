@@ -82,7 +82,7 @@ func (s Slot) same(t Slot) bool {
 }
 
 // ParseSlots reads a hard state file and returns the slot that stands. It returns an error that unwraps to
-// partitions.ErrDamaged when none verifies, and to partitions.ErrNewer when one does that this program does not know.
+// partitions.ErrDamaged when none verifies or the file has lost its end, and to partitions.ErrNewer when one does that this program does not know.
 func ParseSlots(b []byte) (Slot, error) {
 	stands, _, err := readSlots(b)
 	return stands, err
@@ -91,13 +91,14 @@ func ParseSlots(b []byte) (Slot, error) {
 // readSlots is ParseSlots that also tells in which place an fsynced slot says the same as the one that stands, -1 if that
 // is not certain. It is where the scratch slot stands and repeats it: that one is written only after the fsync returned.
 func readSlots(b []byte) (stands Slot, kept int, err error) {
+	if len(b) < HardStateBytes {
+		// The file is whole from its first moment on. What is missing may have held the newest slot, and its copy.
+		return Slot{}, -1, fmt.Errorf("%d bytes of %d: %w", len(b), HardStateBytes, partitions.ErrDamaged)
+	}
 	var slots [slotCount]Slot
 	newest := -1
 	for place := range slotCount {
 		at := place * slotBlock
-		if at+slotBytes > len(b) {
-			break
-		}
 		s, ok, err := parseSlot(b[at : at+slotBytes])
 		if err != nil {
 			return Slot{}, -1, fmt.Errorf("slot %d: %w", place, err)

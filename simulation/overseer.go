@@ -1,0 +1,105 @@
+package simulation
+
+import (
+	"troupe/partitions"
+	"troupe/partitions/id"
+)
+
+// overseer stands between a broker and its disk: it tells the ledger of every replica that is made, and of everything that
+// is written to its log. It is an actors.Disk.
+type overseer struct {
+	*Disk
+	broker *Broker
+	logs   map[id.Replica]*overseen // opened last
+}
+
+// Create implements actors.Disk.
+func (o *overseer) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
+	o.broker.world.ledger.begun(p, r, o.broker.identity)
+	return o.Disk.Create(p, r, birth, state)
+}
+
+// Open implements actors.Disk.
+func (o *overseer) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
+	log, err := o.Disk.Open(p, r)
+	if err != nil {
+		return nil, err
+	}
+	found := log.Recovered()
+	o.broker.world.ledger.opened(r, found)
+	l := &overseen{Log: log, ledger: o.broker.world.ledger, partition: p, replica: r, state: found.HardState, first: found.First}
+	if found.Base != nil {
+		l.before = found.Base.Term
+	}
+	for i, t := range found.Terms {
+		until := found.Last + 1
+		if i+1 < len(found.Terms) {
+			until = found.Terms[i+1].Index
+		}
+		for range until - t.Index {
+			l.terms = append(l.terms, t.Term)
+		}
+	}
+	o.logs[r] = l
+	return l, nil
+}
+
+// overseen is a log whose writes the ledger learns of.
+type overseen struct {
+	partitions.Log
+	ledger    *Ledger
+	partition id.Partition
+	replica   id.Replica
+	state     partitions.HardState // as of the last Append
+	// terms are those of the entries from first on; before is that of the entry in front of them.
+	terms  []id.Term
+	first  id.Index
+	before id.Term
+}
+
+// term is that of an entry; 0 where the log does not hold it.
+func (l *overseen) term(i id.Index) id.Term {
+	switch {
+	case i+1 == l.first:
+		return l.before
+	case i < l.first || i >= l.first+id.Index(len(l.terms)):
+		return 0
+	}
+	return l.terms[i-l.first]
+}
+
+// Append implements partitions.Log.
+func (l *overseen) Append(writes []partitions.Write) error {
+	if err := l.Log.Append(writes); err != nil {
+		return err
+	}
+	for i := range writes {
+		w := &writes[i]
+		if s := w.Snapshot; s != nil {
+			l.terms, l.first, l.before = nil, s.Index+1, s.Term
+			l.ledger.applied(l, s.Index)
+		}
+		if w.Changed {
+			l.ledger.stored(l.replica, l.state, w.HardState)
+			l.state = w.HardState
+		}
+		if n := len(w.Entries); n > 0 && w.Entries[0].Index >= l.first {
+			l.terms = l.terms[:min(w.Entries[0].Index-l.first, id.Index(len(l.terms)))]
+		}
+		for j := range w.Entries {
+			e := &w.Entries[j]
+			l.ledger.appended(l.partition, l.replica, e, l.term(e.Index-1))
+			l.terms = append(l.terms, e.Term)
+		}
+	}
+	return nil
+}
+
+// Sync implements partitions.Log.
+func (l *overseen) Sync() error {
+	err := l.Log.Sync()
+	if err == nil {
+		l.ledger.synced(l.replica, l.state)
+	}
+	return err
+}
