@@ -43,8 +43,10 @@ func (c *courier) load(l *letter) {
 	s := sender{l.address, l.message.To}
 	size := frameHeader + l.size()
 	if size > c.limits.FreightBytes {
-		l.address.setProblem(fmt.Sprintf("a copy on broker %v cannot be brought up to date: its state of %d bytes is larger than the %d that "+
-			"travel between brokers", c.peer.node, size, c.limits.FreightBytes))
+		c.send(s.address.pid, unreachable{replica: s.to, problem: fmt.Sprintf(
+			"serves, but its copy on broker %v cannot be brought up to date: a state of %d bytes is to travel, and %d may",
+			c.peer.node, size, c.limits.FreightBytes)})
+		return
 	}
 	if size+c.freight.bytes() > c.limits.FreightBytes {
 		c.unreachable([]sender{s})

@@ -46,10 +46,12 @@ type (
 		unlogged
 		instance uint64
 	}
-	// unreachable: something for a replica on another broker was certainly not sent.
+	// unreachable: something for a replica on another broker was certainly not sent; problem says why, where that is news
+	// for an operator.
 	unreachable struct {
 		unlogged
 		replica id.Replica
+		problem string
 	}
 	// flush: a tick has passed while something waited for it.
 	flush struct{ unlogged }

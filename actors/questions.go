@@ -142,10 +142,10 @@ func (n *Node) elsewhere(p id.Partition) error {
 	return fmt.Errorf("%v is not on broker %v, or not yet: %w", p, n.stage.node, partitions.ErrNotReady)
 }
 
-// fold answers with the whole state of the catalog, from a broker that leads it.
+// fold answers with the whole state of the catalog, as far as it is known here.
 func (n *Node) fold(q question) []byte {
-	a, state := n.router.find(catalog.Partition()), n.board.fold.Load()
-	if a == nil || state == nil || a.leads.Load() == 0 {
+	state := n.board.fold.Load()
+	if state == nil || state.Cluster == 0 {
 		return q.folded(nil, n.elsewhere(catalog.Partition()))
 	}
 	return q.folded(state.Snapshot(), nil)

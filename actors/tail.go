@@ -7,6 +7,7 @@ import (
 	"troupe/partitions"
 	"troupe/partitions/batch"
 	"troupe/partitions/catalog"
+	"troupe/partitions/id"
 )
 
 // tail follows the catalog from its leader, on a broker whose own replica of it does not: there is none, or it has no
@@ -17,6 +18,7 @@ type tail struct {
 	fold   *catalog.Fold
 	wanted bool
 	asked  bool
+	turn   int // of the brokers that are asked where nobody leads
 }
 
 // tailBytes is how much news is asked for at once.
@@ -61,6 +63,8 @@ func (c *curator) hear(a partitions.FetchAnswer) {
 	switch {
 	case errors.As(err, &bounds) && c.tail.fold.State().Version < bounds.LogStart:
 		c.askWhole()
+	case err != nil && !c.awake:
+		c.askAnyone()
 	case err != nil:
 		c.later(c.limits.TailRetry, c.self, tailAgain{})
 	default:
@@ -95,12 +99,35 @@ func (t *tail) take(batches [][]byte) error {
 }
 
 // askWhole asks for the whole state: the log does not reach back to what is known here.
-func (c *curator) askWhole() {
+func (c *curator) askWhole() { c.router.travel(catalog.Partition(), c.wholeRequest()) }
+
+func (c *curator) wholeRequest() *foldRequest {
 	c.tail.asked = true
 	s, self := c.stage, c.self
-	c.router.travel(catalog.Partition(), &foldRequest{done: func(snapshot []byte, err error) {
-		s.send(self, whole{snapshot: snapshot, err: err})
-	}})
+	return &foldRequest{done: func(snapshot []byte, err error) { s.send(self, whole{snapshot: snapshot, err: err}) }}
+}
+
+// askAnyone asks one broker after the other for the state as it knows it: a broker that starts while nobody leads the catalog
+// must still open what it holds. A state that is behind is a state that was; what follows comes later.
+func (c *curator) askAnyone() {
+	var others []id.Node
+	for _, m := range c.router.members.View().Members() {
+		if m.Alive && m.Node != c.stage.node {
+			others = append(others, m.Node)
+		}
+	}
+	if len(others) == 0 {
+		c.later(c.limits.TailRetry, c.self, tailAgain{})
+		return
+	}
+	c.tail.turn++
+	p, q := c.peers.to(others[c.tail.turn%len(others)]), c.wholeRequest()
+	f, err := p.prepare(catalog.Partition(), q)
+	if err != nil {
+		q.refuse(err)
+		return
+	}
+	p.ask(f)
 }
 
 func (c *curator) restore(m whole) {
@@ -111,7 +138,7 @@ func (c *curator) restore(m whole) {
 		err = fold.Restore(m.snapshot)
 	}
 	if err != nil {
-		c.log.Warn("the catalog's state could not be loaded from its leader", "reason", err, "next", "it is tried again by itself")
+		c.log.Info("the catalog's state could not be loaded from another broker; it is tried again by itself", "reason", err)
 		c.later(c.limits.TailRetry, c.self, tailAgain{})
 		return
 	}

@@ -16,6 +16,9 @@ func (p *partition) work(message any) {
 	case unreachable:
 		if p.running() {
 			p.life.replica.Unreachable(m.replica)
+			if m.problem != "" {
+				p.complain(m.problem)
+			}
 		}
 	case persisted:
 		if m.instance == p.instance && p.running() {
