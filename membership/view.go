@@ -12,6 +12,7 @@ type Member struct {
 	Incarnation uint64 // counts the broker's starts: of two members with one node, the higher is the living one
 	Gateway     string // host:port for clients
 	Peer        string // host:port for other brokers; empty while it has none
+	Rack        string // where it may fail together with others; empty says nothing
 	Version     string // of the program
 	Alive       bool
 	Catalog     bool // it holds a replica of the catalog's partition

@@ -113,6 +113,9 @@ func (s *State) Room(more int32, topics, partitions int) error {
 // Effective returns what a topic's settings mean for its partitions, defaults included.
 func (t *Topic) Effective() partitions.Settings { return effective(t.Settings) }
 
+// Replicas returns how many replicas the topic's settings choose for each partition; 0 if they leave it open.
+func (t *Topic) Replicas() int { return wantedReplicas(t.Settings) }
+
 // Values describes every setting of the topic: its value and who chose it, in the order of Settings.
 func (t *Topic) Values() []Value {
 	all := values(t.Settings)
