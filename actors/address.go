@@ -28,7 +28,7 @@ type address struct {
 
 // newAddress makes the address of a partition whose actor is a child of node.
 func newAddress(s *stage, node *actor.PID, p id.Partition, r id.Replica) *address {
-	a := &address{partition: p, replica: r, name: partitionName(p)}
+	a := &address{partition: p, replica: r, name: replicaName(p, r)}
 	a.pid = s.system.NewLocalPID(node.Id + "/" + a.name)
 	a.door.limit = s.limits.Requests
 	a.door.wake = func() { s.send(a.pid, wake{}) }
@@ -37,8 +37,8 @@ func newAddress(s *stage, node *actor.PID, p id.Partition, r id.Replica) *addres
 	return a
 }
 
-// partitionName is unique for ever: topic ids are not used again.
-func partitionName(p id.Partition) string { return fmt.Sprintf("partition/%v", p) }
+// replicaName is unique for ever: replica ids are not used again.
+func replicaName(p id.Partition, r id.Replica) string { return fmt.Sprintf("partition/%v-r%d", p, r) }
 
 // ask puts a request through the door, or refuses it.
 func (a *address) ask(q request) {

@@ -46,6 +46,8 @@ type curator struct {
 	reserving                 bool
 	nextProducer, endProducer id.Producer
 
+	placing placing
+
 	erasing    map[id.Replica]bool // erased or about to be, and still doomed in the catalog
 	erasures   int                 // jobs on the pool
 	erased     []id.Replica        // to be forgotten
@@ -70,6 +72,7 @@ func (c *curator) Receive(ctx actor.Context) {
 		c.self = ctx.Self()
 		c.open()
 		c.serve()
+		c.startRounds()
 	case *actor.Stopped:
 		c.refuseAll()
 	case wake:
@@ -95,6 +98,16 @@ func (c *curator) Receive(ctx actor.Context) {
 	case retry:
 		c.sweep()
 		c.forget()
+	case reached:
+		c.placing.reached[m.partition] = m.version
+		c.report()
+	case forgotten:
+		c.placing.forgotten[m.replica] = true
+		c.confess()
+	case reported:
+		c.hearOf(m)
+	case rounds:
+		c.rounds()
 	case halt:
 		c.halt(m.done)
 	}

@@ -25,6 +25,7 @@ const frameVersion = 1
 //	4 cancel     number u64 of a request whose wait is to end
 //	5 leaders    n × { partition, term u64 }: all that the sender leads, and serves
 //	6 piece      parcel u64 | size u32 of the whole | at u32 | bytes: part of a frame that is too large for one
+//	7 lost       n × replica u64: replicas of the sender's that have lost their logs
 //
 //	partition    topic u64 | number u32
 const (
@@ -34,6 +35,7 @@ const (
 	frameCancel   = 4
 	frameLeaders  = 5
 	framePiece    = 6
+	frameLost     = 7
 
 	frameHeader    = 2
 	partitionBytes = 8 + 4
@@ -116,6 +118,25 @@ func (r *frameReader) leaders() ([]led, error) {
 	}
 	if r.short {
 		return nil, r.malformed("leaders")
+	}
+	return all, nil
+}
+
+func lostFrame(replicas []id.Replica) []byte {
+	b := startFrame(frameLost, len(replicas)*8)
+	for _, r := range replicas {
+		b = binary.LittleEndian.AppendUint64(b, uint64(r))
+	}
+	return b
+}
+
+func (r *frameReader) lost() ([]id.Replica, error) {
+	all := make([]id.Replica, 0, len(r.rest)/8)
+	for len(r.rest) > 0 && !r.short {
+		all = append(all, id.Replica(r.u64()))
+	}
+	if r.short {
+		return nil, r.malformed("lost replicas")
 	}
 	return all, nil
 }

@@ -13,13 +13,13 @@ func (c *curator) leave(m gone) {
 	leaving := c.tenants[replica] != nil && c.tenants[replica].leaving
 	delete(c.tenants, replica)
 	if leaving && c.halting == nil {
-		c.erasing[replica] = true
 		if m.erased {
+			c.erasing[replica] = true
 			c.erase(replica, nil)
 		} else {
-			delete(c.erasing, replica)
 			c.later(c.limits.RestartDelayMost, c.self, retry{})
 		}
+		c.again() // another replica of the catalog's may wait for its place
 	}
 	c.finish()
 }

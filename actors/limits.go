@@ -45,6 +45,13 @@ type Limits struct {
 	TailWait time.Duration // default 5 s
 	// TailRetry comes before the next question when one was not answered.
 	TailRetry time.Duration // default 200 ms
+	// RoundsEvery is how often the broker that leads the catalog looks how the cluster is, and every other tells it what it
+	// has lost.
+	RoundsEvery time.Duration // default 1 s
+	// Moves is how many partitions are on the move in the cluster at one time.
+	Moves int // default 16
+	// ReplaceAfter is how long a broker may be away before its replicas are made anew on others.
+	ReplaceAfter time.Duration // default 10 min
 	// StopWait is how long a stopping partition waits for what is under way.
 	StopWait time.Duration // default 5 s
 }
@@ -70,6 +77,9 @@ var DefaultLimits = Limits{
 	LeadersEvery:     60,
 	TailWait:         5 * time.Second,
 	TailRetry:        200 * time.Millisecond,
+	RoundsEvery:      time.Second,
+	Moves:            16,
+	ReplaceAfter:     10 * time.Minute,
 	StopWait:         5 * time.Second,
 }
 
@@ -94,6 +104,9 @@ func (l Limits) orDefaults() Limits {
 	l.LeadersEvery = either(l.LeadersEvery, d.LeadersEvery)
 	l.TailWait = either(l.TailWait, d.TailWait)
 	l.TailRetry = either(l.TailRetry, d.TailRetry)
+	l.RoundsEvery = either(l.RoundsEvery, d.RoundsEvery)
+	l.Moves = either(l.Moves, d.Moves)
+	l.ReplaceAfter = either(l.ReplaceAfter, d.ReplaceAfter)
 	l.StopWait = either(l.StopWait, d.StopWait)
 	return l
 }

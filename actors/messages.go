@@ -25,10 +25,11 @@ type (
 		unlogged
 		remove bool
 	}
-	// configure: the topic has other settings, for this life and all that follow.
+	// configure: the topic has other settings, or the partition another assignment, for this life and all that follow.
 	configure struct {
 		unlogged
-		settings partitions.Settings
+		settings   partitions.Settings
+		assignment partitions.Assignment
 	}
 	// look: it is time to look at the room on the disk. measured: the pool has. roomChanged: the disk is full now, or has
 	// room again.
@@ -195,6 +196,25 @@ type (
 	overdue struct{ unlogged }
 	// retry: look again at what is doomed and not forgotten.
 	retry struct{ unlogged }
+	// reached: the partition's leader lives here, and its configuration is what that version of the assignment wants.
+	reached struct {
+		unlogged
+		partition id.Partition
+		version   id.Offset
+	}
+	// forgotten: a replica here has lost its log, or what it must know of it.
+	forgotten struct {
+		unlogged
+		replica id.Replica
+	}
+	// reported: a broker says that these replicas of its have lost their logs.
+	reported struct {
+		unlogged
+		from     id.Node
+		replicas []id.Replica
+	}
+	// rounds: it is time to look how the cluster is.
+	rounds struct{ unlogged }
 	// halt: stop the broker.
 	halt struct {
 		unlogged

@@ -13,8 +13,10 @@ type plan struct {
 	address  *address
 	founders []partitions.Placed
 	settings partitions.Settings
-	limits   partitions.Limits
-	fold     func() partitions.Fold // nil for ordinary partitions
+	// assignment is what the catalog wants of the partition; zero while that is not known.
+	assignment partitions.Assignment
+	limits     partitions.Limits
+	fold       func() partitions.Fold // nil for ordinary partitions
 	// create permits to make the log if the replica was never created here.
 	create bool
 }

@@ -94,7 +94,7 @@ func nodesOf(places []partitions.Placed) []id.Node {
 	return nodes
 }
 
-// placements chooses nodes for a new topic's partitions. It returns catalog.ErrInvalidSetting where fewer brokers take
+// placements chooses nodes for a new topic's partitions. It returns catalog.ErrTooFewNodes where fewer brokers take
 // replicas than the topic wants.
 func (o *outlook) placements(c catalog.CreateTopic) ([][]id.Node, error) {
 	sites := o.sites(o.here)
@@ -105,7 +105,7 @@ func (o *outlook) placements(c catalog.CreateTopic) ([][]id.Node, error) {
 	}
 	if replicas > brokers {
 		return nil, fmt.Errorf("topic %q wants %d replicas, and %d brokers take some; start more brokers, or ask for fewer replicas: %w",
-			c.Name, replicas, brokers, catalog.ErrInvalidSetting)
+			c.Name, replicas, brokers, catalog.ErrTooFewNodes)
 	}
 	all := existing(o.state)
 	for n := range c.Partitions {

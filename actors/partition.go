@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"troupe/partitions"
+	"troupe/partitions/id"
 )
 
 // phase is where a partition stands in its life.
@@ -39,9 +40,10 @@ type partition struct {
 	*address
 	plan *plan
 	// settings are the topic's, newer than the plan's where it was altered since the actor started.
-	settings partitions.Settings
-	catalog  *actor.PID                 // whom to tell when it settles and when it is gone
-	observe  func(fold partitions.Fold) // called before answers, whenever the fold may have changed; may be nil
+	settings   partitions.Settings
+	assignment partitions.Assignment      // likewise
+	catalog    *actor.PID                 // whom to tell when it settles and when it is gone
+	observe    func(fold partitions.Fold) // called before answers, whenever the fold may have changed; may be nil
 
 	self     *actor.PID
 	storage  *actor.PID
@@ -56,13 +58,14 @@ type partition struct {
 	// only, so the next life would meet it again: it goes into quarantine instead.
 	damage  error
 	ending  *leave
+	told    id.Offset         // the version of the assignment that the catalog's actor was told to be reached
 	counted partitions.Counts // of this life's replica, as the meter was last told
 	traffic
 }
 
 func newPartition(s *stage, p *plan, catalog *actor.PID) *partition {
 	return &partition{
-		stage: s, address: p.address, plan: p, settings: p.settings, catalog: catalog,
+		stage: s, address: p.address, plan: p, settings: p.settings, assignment: p.assignment, catalog: catalog,
 		traffic: traffic{waiting: map[partitions.Request]request{}},
 	}
 }
@@ -82,9 +85,9 @@ func (p *partition) Receive(c actor.Context) {
 	case leave:
 		p.leave(m)
 	case configure:
-		p.settings = m.settings
+		p.settings, p.assignment = m.settings, m.assignment
 		if p.running() {
-			p.life.replica.Configure(p.settings)
+			p.direct()
 		}
 	case roomChanged:
 		if p.running() {
@@ -132,14 +135,23 @@ func (p *partition) opened(m opened) {
 		return
 	}
 	p.phase = phaseSettling
-	p.life.replica.Configure(p.settings)
+	p.direct()
 	p.regard()
 	p.ticking.Store(true)
+}
+
+// direct tells the replica what the catalog says of it.
+func (p *partition) direct() {
+	p.life.replica.Configure(p.settings)
+	p.life.replica.Assign(p.assignment)
 }
 
 func (p *partition) quarantined(q *quarantine) {
 	p.phase = phaseQuarantined
 	p.failure = q.reason
+	if q.amnesic() {
+		p.send(p.catalog, forgotten{replica: p.replica})
+	}
 	p.complain("quarantined, read-only: " + q.reason.Error())
 	p.settle()
 	p.release()

@@ -22,6 +22,7 @@ type peer struct {
 	door  door[parcel]
 	held  atomic.Int64 // bytes behind the door
 	busy  atomic.Bool  // something waits for the next beat
+	up    atomic.Bool  // there is a link, as far as is known
 	fresh atomic.Bool  // a link has begun, and what this broker leads was not told over it
 
 	questions questions
@@ -117,6 +118,7 @@ func (n *Node) Receive(from id.Node, frame []byte) {
 // asked over it and is not answered never will be.
 func (n *Node) Reachable(node id.Node, up bool) {
 	p := n.stage.peers.to(node)
+	p.up.Store(up)
 	if up {
 		p.fresh.Store(true)
 		return
@@ -149,6 +151,12 @@ func (n *Node) receive(from *peer, frame []byte) error {
 		all, err := body.leaders()
 		for _, l := range all {
 			n.stage.leaders.learn(l.partition, l.term, from.node)
+		}
+		return err
+	case frameLost:
+		all, err := body.lost()
+		if err == nil {
+			n.stage.send(n.catalog, reported{from: from.node, replicas: all})
 		}
 		return err
 	case framePiece:

@@ -199,21 +199,11 @@ func (p planner) wanted(s *catalog.State, at id.Partition, have, brokers int) in
 	return max(want, 1)
 }
 
-// settledVersion is what a leader reports with Moved.
-type settledVersion struct {
-	at      id.Partition
-	version id.Offset
-}
-
-// moved makes the command with which a leader reports that an assignment is reached; ok is false where nobody waits for it.
-func moved(s *catalog.State, r settledVersion) (c catalog.Moved, ok bool) {
-	a, found := s.Assignment(r.at)
-	if !found || a.Version != r.version || !a.Moving() {
-		return c, false
-	}
-	gone := make([]id.Replica, 0, len(a.Leaving))
+// moved makes the command with which a partition's leader reports that its assignment is reached.
+func moved(at id.Partition, a catalog.Assignment) catalog.Moved {
+	c := catalog.Moved{Partition: at, Version: a.Version}
 	for _, l := range a.Leaving {
-		gone = append(gone, l.Replica)
+		c.Gone = append(c.Gone, l.Replica)
 	}
-	return catalog.Moved{Partition: r.at, Version: r.version, Gone: gone}, true
+	return c
 }

@@ -75,15 +75,8 @@ func (w *town) create(name id.Topic, partitions int32, settings map[string]strin
 func (w *town) arrive() {
 	for _, at := range partitionsOf(w.fold.State()) {
 		a, _ := w.fold.State().Assignment(at)
-		if c, ok := moved(w.fold.State(), settledVersion{at, a.Version}); ok {
-			for _, r := range a.Replicas {
-				if !w.outlook().here(r.Node) {
-					ok = false
-				}
-			}
-			if ok {
-				w.apply(c)
-			}
+		if a.Moving() && !slices.ContainsFunc(nodesOf(a.Replicas), func(n id.Node) bool { return !w.outlook().here(n) }) {
+			w.apply(moved(at, a))
 		}
 	}
 }

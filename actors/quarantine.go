@@ -46,6 +46,15 @@ func survey(log partitions.Log, reason error) *quarantine {
 	return q
 }
 
+// amnesic tells that the replica may have forgotten a vote, or what it acknowledged: under its id it never takes part again.
+func (q *quarantine) amnesic() bool {
+	if q.log == nil {
+		return true
+	}
+	d := q.log.Recovered().Damage
+	return d != nil && d.Kind == partitions.DamageAmnesia
+}
+
 // mark makes the error that every answer carries, together with what else is wrong.
 func (q *quarantine) mark(also error) error {
 	if also == nil {

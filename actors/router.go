@@ -30,7 +30,8 @@ func (r *Router) Cluster() partitions.ClusterView { return r.cluster() }
 // Now returns the broker's clock.
 func (r *Router) Now() id.Timestamp { return r.stage.seams.Clock.Now() }
 
-// CreateTopic proposes a topic. Without placements it goes to this node; At is set here. It completes when this
+// CreateTopic proposes a topic. Without placements it goes where there is most room among the brokers seen from here; At is
+// set here. It completes when this
 // broker routes to the topic's partitions and each of them has opened, or has a problem that its status shows. Errors:
 // partitions.ErrDiskFull, catalog.ErrTopicExists (with the topic that exists), ErrInvalidName, ErrInvalidPartitions, ErrInvalidSetting,
 // ErrTooFewNodes, and those of a produce to the catalog's partition.
@@ -44,11 +45,12 @@ func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, er
 		return
 	}
 	if len(c.Placements) == 0 {
-		if n := c.Replicas(); n > 1 {
-			done(nil, fmt.Errorf("create topic %q: %d replicas on 1 broker: %w", c.Name, n, catalog.ErrTooFewNodes))
+		seen := &outlook{state: r.Catalog(), view: r.members.View(), now: r.Now()}
+		var err error
+		if c.Placements, err = seen.placements(c); err != nil {
+			done(nil, fmt.Errorf("create topic %q: %w", c.Name, err))
 			return
 		}
-		c.Placements = catalog.PlaceOn(c.Partitions, r.stage.node)
 	}
 	c.At = r.Now()
 	r.order(&createOrder{command: c, done: done})

@@ -81,6 +81,10 @@ func (p *partition) stand() {
 			p.leaders.learn(p.partition, s.Term, p.stage.node)
 		}
 	}
+	if version, ok := p.life.replica.Reached(); ok && version != p.told {
+		p.told = version
+		p.send(p.catalog, reached{partition: p.partition, version: version})
+	}
 	if s.Role != partitions.RoleLeader && s.LeaderNode != 0 {
 		p.leaders.learn(p.partition, s.Term, s.LeaderNode)
 	}

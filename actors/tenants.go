@@ -12,10 +12,11 @@ import (
 // tenant is a partition that runs on this broker.
 type tenant struct {
 	address *address
-	// settings are what the partition was told last.
-	settings partitions.Settings
-	settled  bool
-	leaving  bool
+	// settings and assignment are what the partition was told last.
+	settings   partitions.Settings
+	assignment id.Offset
+	settled    bool
+	leaving    bool
 }
 
 // reconcile makes this broker what the newest state says.
@@ -25,51 +26,83 @@ func (c *curator) reconcile() {
 		return
 	}
 	c.state = s
+	wanted := map[id.Replica]bool{}
 	for _, topic := range s.TopicIDs() {
 		for n, a := range s.Topics[topic].Partitions {
-			for _, r := range a.Replicas {
-				switch t := c.tenants[r.Replica]; {
-				case r.Node != c.stage.node:
-				case t == nil && topic == catalog.TopicID:
-					c.hold(r.Replica, s.Topics[topic].Partitions[n].Founders)
-				case t == nil:
-					c.admit(s.Topics[topic], int32(n), r.Replica)
-				case t.address != c.own:
-					c.configure(t, s.Topics[topic].Effective())
+			for _, r := range a.All() {
+				// One whose log is lost is no use to anybody; its bytes stay until the catalog says otherwise.
+				if r.Node == c.stage.node && !slices.Contains(a.Ruined, r.Replica) {
+					wanted[r.Replica] = true
+					c.accommodate(s.Topics[topic], int32(n), r.Replica)
 				}
 			}
 		}
 	}
 	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {
-		if t := c.tenants[r]; s.Topics[t.address.partition.Topic] == nil && !t.leaving && t.address != c.own {
-			t.leaving = true
-			c.send(c.node, leaveOrder{address: t.address, leave: leave{remove: true}})
-			c.complete(t.address.partition.Topic)
+		if !wanted[r] {
+			c.dismiss(r)
 		}
 	}
 	c.publish(s)
+	c.report()
 	c.leaders.forget(func(p id.Partition) bool {
 		return p.Topic < s.NextTopic && p.Topic != catalog.TopicID && s.Topics[p.Topic] == nil
 	})
 	c.sweep()
 }
 
+// accommodate sees to it that a replica runs here, and that it knows what the catalog says of it.
+func (c *curator) accommodate(t *catalog.Topic, number int32, replica id.Replica) {
+	switch known := c.tenants[replica]; {
+	case known != nil && !known.leaving:
+		c.configure(known, t, number)
+	case known != nil:
+	case t.ID == catalog.TopicID && c.own == nil:
+		c.hold(replica, t.Partitions[number].Founders)
+		c.configure(c.tenants[replica], t, number)
+	case t.ID != catalog.TopicID:
+		c.admit(t, number, replica)
+	}
+}
+
 // admit starts a partition.
 func (c *curator) admit(t *catalog.Topic, number int32, replica id.Replica) {
-	at := id.Partition{Topic: t.ID, Number: number}
+	at, a := id.Partition{Topic: t.ID, Number: number}, t.Partitions[number]
 	p := &plan{
-		address: newAddress(c.stage, c.node, at, replica), founders: t.Partitions[number].Founders,
-		settings: t.Effective(), limits: c.limit, create: true,
+		address: newAddress(c.stage, c.node, at, replica), founders: a.Founders,
+		settings: t.Effective(), assignment: assignmentOf(a), limits: c.limit, create: true,
 	}
-	c.tenants[replica] = &tenant{address: p.address, settings: p.settings}
+	c.tenants[replica] = &tenant{address: p.address, settings: p.settings, assignment: a.Version}
 	c.send(c.node, spawnOrder{partition: newPartition(c.stage, p, c.self)})
 }
 
-// configure tells a partition that its topic's settings are others now.
-func (c *curator) configure(t *tenant, settings partitions.Settings) {
-	if t.settings != settings {
-		t.settings = settings
-		c.send(c.node, configureOrder{address: t.address, configure: configure{settings: settings}})
+func assignmentOf(a catalog.Assignment) partitions.Assignment {
+	return partitions.Assignment{Version: a.Version, Replicas: a.Replicas}
+}
+
+// configure tells a partition that its topic's settings, or its assignment, are others now.
+func (c *curator) configure(t *tenant, topic *catalog.Topic, number int32) {
+	settings, a := topic.Effective(), topic.Partitions[number]
+	if t.settings == settings && t.assignment == a.Version {
+		return
+	}
+	t.settings, t.assignment = settings, a.Version
+	c.send(c.node, configureOrder{address: t.address, configure: configure{settings: settings, assignment: assignmentOf(a)}})
+}
+
+// dismiss ends a replica that belongs here no more. Its bytes go only where the catalog has doomed them by its id.
+func (c *curator) dismiss(replica id.Replica) {
+	t := c.tenants[replica]
+	if t.leaving || t.address == c.own && c.state.Topics[catalog.TopicID] == nil {
+		return // before the cluster's first command nobody is in the catalog, its own partition neither
+	}
+	t.leaving = true
+	doomed := slices.ContainsFunc(c.state.Doomed, func(d catalog.Doomed) bool { return d.Replica == replica })
+	c.send(c.node, leaveOrder{address: t.address, leave: leave{remove: doomed}})
+	c.complete(t.address.partition.Topic)
+	if t.address == c.own {
+		c.own = nil
+		c.follow()
 	}
 }
 
