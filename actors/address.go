@@ -21,6 +21,7 @@ type address struct {
 	requests  atomic.Uint64 // numbers given
 	ticking   atomic.Bool   // its replica needs ticks
 	leads     atomic.Uint64 // the term in which its replica leads and serves; 0: it does not
+	alone     atomic.Bool   // its replica has not heard a leader for silentTicks
 	route     *route
 	mail      door[mail] // from replicas on other brokers
 	problem   atomic.Pointer[string]

@@ -55,6 +55,13 @@ func (c *curator) rounds() {
 		return
 	}
 	c.watch()
+	switch {
+	case c.own == nil:
+	case c.own.alone.Load():
+		c.follow() // what this broker holds of the catalog may have been removed without a word
+	default:
+		c.tail.wanted = false
+	}
 	c.confess()
 	c.report()
 	c.govern()

@@ -7,6 +7,9 @@ import (
 // This file is about a partition's replica among those on other brokers: what they tell each other, and who of them answers
 // requests.
 
+// silentTicks is how long a replica that hears no leader may be one that the others have removed.
+const silentTicks = 2 * partitions.ElectionTicks
+
 // mail is a message that a replica on another broker has sent.
 type mail struct {
 	from    *peer
@@ -71,6 +74,9 @@ func (p *partition) stand() {
 		return
 	}
 	s := p.life.replica.Standing()
+	if alone := s.Silent > silentTicks; alone != p.alone.Load() {
+		p.alone.Store(alone)
+	}
 	leads := uint64(0)
 	if s.Ready {
 		leads = uint64(s.Term)

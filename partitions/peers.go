@@ -25,6 +25,7 @@ type peers struct {
 	strangers []Placed
 	// snapshots are on their way to followers, in the order they were sent.
 	snapshots []travelling
+	silent    int // ticks since a leader was heard
 }
 
 type travelling struct {
@@ -46,6 +47,9 @@ func (r *Replica) Step(from id.Node, m Message, now id.Timestamp) {
 	}
 	if home == 0 {
 		r.meet(Placed{Replica: m.From, Node: from})
+	}
+	if k := m.Kind(); (k == KindAppend || k == KindHeartbeat || k == KindSnapshot) && m.Term() >= r.term {
+		r.peers.silent = 0
 	}
 	// The only errors are those of answers from peers that have left.
 	if err := r.step(func() error { return r.node.Step(m.raft) }); err != nil && err != raft.ErrStepPeerNotFound {

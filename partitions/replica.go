@@ -199,6 +199,9 @@ func (r *Replica) Tick(now id.Timestamp) {
 		return
 	}
 	r.step(func() error { r.node.Tick(); return nil })
+	if r.peers.silent++; r.role == RoleLeader {
+		r.peers.silent = 0
+	}
 	r.endWaits()
 	r.watchSnapshots()
 	r.steer()

@@ -126,12 +126,16 @@ type Standing struct {
 	Leader     id.Replica
 	LeaderNode id.Node
 	Voters     int
+	// Silent is how many ticks ago a leader of the present term was last heard; a leader hears itself. Raft keeps a leader's
+	// name: a replica that was removed while it was away would believe in it for ever.
+	Silent int
 }
 
 // Standing tells where the replica stands among the others. It allocates nothing.
 func (r *Replica) Standing() Standing {
 	return Standing{
 		Role: r.role, Term: r.term, Ready: r.ready, Leader: r.leader, LeaderNode: r.home(r.leader), Voters: len(r.applied.configuration.Voters),
+		Silent: r.peers.silent,
 	}
 }
 
