@@ -1,8 +1,10 @@
 package actors
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +15,7 @@ import (
 )
 
 // stray is a message of so many bytes, more or less, to a replica that does not exist: whose broker gets it counts it.
-func stray(t *testing.T, bytes int) partitions.Message {
+func stray(t *testing.T, size int) partitions.Message {
 	t.Helper()
 	b, err := hex.DecodeString(heartbeat)
 	if err != nil {
@@ -23,8 +25,8 @@ func stray(t *testing.T, bytes int) partitions.Message {
 	copy(b[11:], []byte{99, 0, 0, 0, 0, 0, 0, 0}) // to
 	b = b[:len(b)-8]                              // without entries and checkpoint
 	const each = 1 << 20
-	b = binary.LittleEndian.AppendUint32(b, uint32(bytes/each))
-	for range bytes / each {
+	b = binary.LittleEndian.AppendUint32(b, uint32(size/each))
+	for range size / each {
 		b = appendBytes(append(b, 6, 0, 0, 0, 0, 0, 0, 0, 0), make([]byte, each))
 	}
 	m, err := partitions.ParseMessage(append(b, 0, 0, 0, 0))
@@ -161,4 +163,74 @@ func TestBrokersWithoutNewsAreTold(t *testing.T) {
 	c.brokers[0].kill()
 	c.brokers[0].start()
 	c.until("told", func() bool { node, _ := leaderOf(c.brokers[0], p); return node == 2 })
+}
+
+func TestAssembly(t *testing.T) {
+	frame := append(startFrame(frameLeaders, 0), "whole frame"...)
+	cut := func(parcel uint64, from, to int) frameReader {
+		_, r, err := openFrame(piece{parcel: parcel, size: uint32(len(frame)), at: uint32(from), bytes: frame[from:to]}.frame())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	one, two, three := cut(1, 0, 5), cut(1, 5, 10), cut(1, 10, len(frame))
+	for _, c := range []struct {
+		name   string
+		pieces []frameReader
+		whole  bool
+	}{
+		{"in order", []frameReader{one, two, three}, true},
+		{"one is missing", []frameReader{one, three}, false},
+		{"one comes twice", []frameReader{one, two, two, three}, false},
+		{"without the first", []frameReader{two, three}, false},
+		{"of another frame", []frameReader{one, cut(2, 5, 10), three}, false},
+		{"begun again", []frameReader{one, two, one, two, three}, true},
+	} {
+		var a assembly
+		var got []byte
+		for _, p := range c.pieces {
+			whole, err := a.add(p, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, whole...)
+		}
+		if c.whole != bytes.Equal(got, frame) || !c.whole && got != nil {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+	var a assembly
+	if _, err := a.add(one, len(frame)-1); !errors.Is(err, partitions.ErrMalformed) {
+		t.Errorf("larger than allowed: %v", err)
+	}
+	nested := piece{parcel: 1, size: 3, at: 0, bytes: []byte("abc")}.frame()
+	_, r, _ := openFrame(piece{parcel: 2, size: uint32(len(nested)), bytes: nested}.frame())
+	if _, err := a.add(r, 100); !errors.Is(err, partitions.ErrMalformed) {
+		t.Errorf("a piece of a piece: %v", err)
+	}
+}
+
+// What has not left whole when a link ends does not go on over the next one.
+func TestFreightEndsWithItsLink(t *testing.T) {
+	c := newCluster(t, 3, Limits{FreightABeat: 1 << 20})
+	p := at(c.create(c.brokers[0], "orders", 1, c.brokers...), 0)
+	near := c.leader(p)
+	far := c.brokers[near.id%3]
+	pieces := 0
+	c.lose = func(_, _ id.Node, frame []byte) bool {
+		if kind, _ := kindOf(frame); kind == framePiece {
+			pieces++
+		}
+		return false
+	}
+	near.post(far, p, stray(t, 9<<20))
+	before := pieces
+	c.split(near, far, true)
+	c.run()
+	c.split(near, far, false)
+	c.pass(time.Second)
+	if before == 0 || pieces != before {
+		t.Errorf("%d pieces before, %d in all", before, pieces)
+	}
 }

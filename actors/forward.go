@@ -16,7 +16,6 @@ type forward struct {
 	frame     []byte // until it is sent
 	number    uint64 // once it is sent
 	deadline  id.Timestamp
-	ended     bool // its wait was given up
 }
 
 // prepare makes the forward of a request, unless it is larger than a frame.
@@ -60,9 +59,6 @@ func (f *forward) deliver(c *courier) {
 		c.soonest = f.deadline
 	}
 	c.asked[f.number] = f
-	if f.ended {
-		c.dispatch(cancelFrame(f.number))
-	}
 }
 
 func (c *courier) unlinked(f *forward) error {
@@ -74,12 +70,10 @@ type waiver struct{ of *forward }
 
 func (w waiver) weight() int64 { return 0 }
 
+// deliver has the broker that was asked end it. One that was not asked yet is ended once more when it is: see journey.stay.
 func (w waiver) deliver(c *courier) {
-	if f := w.of; !f.ended {
-		f.ended = true
-		if c.asked[f.number] == f {
-			c.dispatch(cancelFrame(f.number))
-		}
+	if f := w.of; c.asked[f.number] == f {
+		c.dispatch(cancelFrame(f.number))
 	}
 }
 

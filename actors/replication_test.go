@@ -1,12 +1,14 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"troupe/partitions"
 	"troupe/partitions/id"
 )
 
@@ -80,5 +82,47 @@ func TestLeaderKilled(t *testing.T) {
 				t.Fatalf("round %d, broker %d: %v (-want +got):\n%s", round, b.id, f.Err, d)
 			}
 		}
+	}
+}
+
+// The leader's disk fails: it says that it leads no more, restarts, and catches up behind another one.
+func TestLeadersDiskFails(t *testing.T) {
+	c := newCluster(t, 3, Limits{RestartDelay: 5 * time.Second})
+	topic := c.create(c.brokers[0], "orders", 1, c.brokers...)
+	p := at(topic, 0)
+	first := c.leader(p)
+	first.produce(p, "a")
+	var own id.Replica
+	for _, r := range topic.Partitions[0].Replicas {
+		if r.Node == first.id {
+			own = r.Replica
+		}
+	}
+	failures := 0
+	first.disk.replicas[own].onSync = func() error {
+		if failures++; failures == 1 {
+			return errDisk
+		}
+		return nil
+	}
+	sent := first.send(p, "b")
+	c.run()
+	if a := sent.only(t); !errors.Is(a.Err, partitions.ErrOutcomeUnknown) {
+		t.Fatalf("%+v", a)
+	}
+	if first.node.router.find(p).leading() {
+		t.Error("it still leads, as far as it knows")
+	}
+	second := c.brokers[first.id%3]
+	c.until("another leads", func() bool { node, _ := leaderOf(first, p); return node != 0 && node != first.id })
+	if a := first.produce(p, "c"); a.Err != nil {
+		t.Errorf("through the broker whose disk failed: %v", a.Err)
+	}
+	c.pass(6 * time.Second)
+	if problems := first.node.Problems(); len(problems) != 0 {
+		t.Errorf("problems: %q", problems)
+	}
+	if got := first.node.router.find(p).status(c); got.HighWatermark != second.node.router.find(p).status(c).HighWatermark {
+		t.Errorf("after its restart: %+v", got)
 	}
 }

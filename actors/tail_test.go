@@ -111,6 +111,30 @@ func TestCatalogLoadedWhole(t *testing.T) {
 	}
 }
 
+// So does one that was away for too long.
+func TestCatalogLoadedWholeLater(t *testing.T) {
+	c := newCluster(t, 2, Limits{})
+	c.split(c.brokers[0], c.brokers[1], true)
+	var got answers[error]
+	c.brokers[0].node.Router().CreateTopic(catalog.CreateTopic{Name: "orders", Partitions: 1, Placements: [][]id.Node{{1}}},
+		func(_ *catalog.Topic, err error) { got.take(err) })
+	c.run()
+	if err := got.only(t); err != nil {
+		t.Fatal(err)
+	}
+	own := c.brokers[0].node.router.find(catalog.Partition())
+	own.ask(&deleteRequest{
+		DeleteRecords: partitions.DeleteRecords{Request: own.next(), Before: partitions.EverythingSoFar},
+		done:          func(a partitions.DeleteAnswer) { got.take(a.Err) },
+	})
+	c.run()
+	if len(got.all) != 2 || got.all[1] != nil {
+		t.Fatalf("%v", got.all)
+	}
+	c.split(c.brokers[0], c.brokers[1], false)
+	c.sameCatalog(c.brokers[1])
+}
+
 // Without the catalog's leader brokers go on, restart, and find their partitions again.
 func TestCatalogAway(t *testing.T) {
 	c := newCluster(t, 4, Limits{})
