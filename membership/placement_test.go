@@ -311,6 +311,25 @@ func TestGrowingKeepsTheLeaderAndItsData(t *testing.T) {
 	}
 }
 
+// TestDataMovesLast: of two replicas that a site could give away, the one without data goes, whatever the ring prefers.
+func TestDataMovesLast(t *testing.T) {
+	for seed := range uint64(seeds) {
+		r := rand.New(rand.NewPCG(seed, 10))
+		sites := drawSites(r, 4, 0)
+		partitions := unplaced(2, 1)
+		data := r.IntN(2)
+		partitions[data].Nodes = []id.Node{sites[0].Node}
+		l := newLayout(sites, partitions)
+		at, _ := l.siteOf(sites[0].Node)
+		to, _ := l.siteOf(sites[1].Node)
+		l.put(0, at)
+		l.put(1, at)
+		if moves, found := l.bestReplica(at, to); !found || moves == data {
+			t.Fatalf("seed %d: partition %d would move, and %d has the data", seed, moves, data)
+		}
+	}
+}
+
 func BenchmarkPlace(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 9))
 	sites := drawSites(r, 11, 0)

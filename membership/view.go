@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"fmt"
 	"slices"
 
 	"troupe/partitions/id"
@@ -9,13 +10,17 @@ import (
 // Member is one broker of a cluster.
 type Member struct {
 	Node        id.Node
-	Incarnation uint64 // counts the broker's starts: of two members with one node, the higher is the living one
-	Gateway     string // host:port for clients
-	Peer        string // host:port for other brokers; empty while it has none
-	Rack        string // where it may fail together with others; empty says nothing
-	Version     string // of the program
+	Incarnation uint64     // counts the broker's starts: of two members with one node, the higher is the living one
+	Nonce       uint64     // drawn at every start: two starts with one incarnation are two copies of a data directory
+	Cluster     id.Cluster // 0: it belongs to none yet
+	Gateway     string     // host:port for clients
+	Peer        string     // host:port for other brokers; empty while it has none
+	Gossip      string     // ip:port of its gossip
+	Rack        string     // where it may fail together with others; empty says nothing
+	Version     string     // of the program
+	Catalog     bool       // it holds a replica of the catalog's partition
 	Alive       bool
-	Catalog     bool // it holds a replica of the catalog's partition
+	Left        bool // it is not alive because it said so: it left, nothing failed
 }
 
 // View is the membership at one moment. It is immutable.
@@ -62,6 +67,25 @@ func (v *View) Member(node id.Node) (m Member, found bool) {
 	}
 	return v.members[i], true
 }
+
+// Admits tells whether a broker that says of itself to be this start of a node may be taken for that node. It returns
+// ErrTwin, which is final, if a later start of the node is known, or another with the same incarnation; and ErrContested,
+// which may pass, if an earlier start is still alive. A node that the view does not have is admitted: gossip may be late.
+func (v *View) Admits(node id.Node, incarnation, nonce uint64) error {
+	known, found := v.Member(node)
+	switch {
+	case !found, incarnation == known.Incarnation && nonce == known.Nonce:
+		return nil
+	case incarnation <= known.Incarnation:
+		return fmt.Errorf("node %v, incarnation %d, while incarnation %d is known: %w", node, incarnation, known.Incarnation, ErrTwin)
+	case known.Alive:
+		return fmt.Errorf("node %v, incarnation %d, while incarnation %d is alive: %w", node, incarnation, known.Incarnation, ErrContested)
+	}
+	return nil
+}
+
+// same tells whether two views show the same members.
+func (v *View) same(w *View) bool { return slices.Equal(v.members, w.members) }
 
 // Feed tells the newest view there is. View may be called from any goroutine and does not block.
 type Feed interface {
