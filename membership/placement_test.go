@@ -179,7 +179,7 @@ func TestPlacementDoesNotSeeTheOrderGiven(t *testing.T) {
 }
 
 func TestPlacingAgainChangesNothing(t *testing.T) {
-	for seed := range uint64(10 * seeds) {
+	for seed := range uint64(3 * seeds) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		sites, partitions := drawMess(r)
 		once := Place(sites, partitions)
@@ -217,7 +217,7 @@ func drawMess(r *rand.Rand) ([]Site, []Assignment) {
 // median of 100 rings and 1.6/(N+1) at worst.
 func TestJoiningMovesItsShare(t *testing.T) {
 	for _, racks := range []int{0, 3} {
-		for _, partitions := range []int{64, 400} {
+		for _, partitions := range []int{48, 200} {
 			for _, n := range []int{3, 6, 9} {
 				var shares []float64 // in units of 1/(N+1) of the replicas
 				for seed := range uint64(seeds) {
