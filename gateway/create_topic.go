@@ -34,6 +34,7 @@ func (s *Session) createTopic(c call, r *protocol.CreateTopicRequest) {
 			c.refuse(s.refusal(subject(r.Topic), err))
 			return
 		}
-		c.reply(&protocol.CreateTopicResponse{Topic: string(t.Name), TopicID: t.ID, Partitions: int32(len(t.Partitions))})
+		c.reply(&protocol.CreateTopicResponse{Topic: string(t.Name), TopicID: t.ID, Partitions: int32(len(t.Partitions)),
+			Catalog: s.broker.Catalog().Version})
 	})
 }

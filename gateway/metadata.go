@@ -48,7 +48,7 @@ func (s *Session) metadataBytes(r *protocol.MetadataRequest) int {
 
 // describeRoutes makes the answer.
 func (s *Session) describeRoutes(state *catalog.State, view partitions.ClusterView, r *protocol.MetadataRequest) *protocol.MetadataResponse {
-	answer := &protocol.MetadataResponse{Cluster: view.Cluster, Nodes: make([]protocol.MetadataNode, len(view.Nodes))}
+	answer := &protocol.MetadataResponse{Cluster: view.Cluster, Catalog: state.Version, Nodes: make([]protocol.MetadataNode, len(view.Nodes))}
 	alive := make(map[id.Node]bool, len(view.Nodes))
 	for i, n := range view.Nodes {
 		answer.Nodes[i] = protocol.MetadataNode{Node: n.Node, Gateway: n.Gateway, Alive: n.Alive}

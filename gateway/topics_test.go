@@ -15,7 +15,7 @@ func TestATopicsLife(t *testing.T) {
 	b := newFakeBroker(t)
 	c := newTalk(t, b, Limits{})
 	create := &protocol.CreateTopicRequest{Topic: "orders", Partitions: 3, Settings: map[string]string{"max.message.bytes": "2KiB"}}
-	if diff := cmp.Diff(&protocol.CreateTopicResponse{Topic: "orders", TopicID: 16, Partitions: 3}, as[*protocol.CreateTopicResponse](t, c.ask(create))); diff != "" {
+	if diff := cmp.Diff(&protocol.CreateTopicResponse{Topic: "orders", TopicID: 16, Partitions: 3, Catalog: 2}, as[*protocol.CreateTopicResponse](t, c.ask(create))); diff != "" {
 		t.Error(diff)
 	}
 	if got := c.ask(create).err; codeOf(got) != protocol.CodeTopicExists {
@@ -106,7 +106,7 @@ func TestMetadataAndCluster(t *testing.T) {
 	c := newTalk(t, newFakeBroker(t, topic("b", 2), topic("a", 1)), Limits{})
 	one := []protocol.MetadataPartition{{Partition: 0, Leader: testNode, Term: 7, Replicas: []id.Node{testNode}}}
 	two := append(one[:1:1], protocol.MetadataPartition{Partition: 1, Leader: testNode, Term: 7, Replicas: []id.Node{testNode}})
-	want := &protocol.MetadataResponse{Cluster: testCluster,
+	want := &protocol.MetadataResponse{Cluster: testCluster, Catalog: 3,
 		Nodes:  []protocol.MetadataNode{{Node: testNode, Gateway: "127.0.0.1:9642", Alive: true}, {Node: 0xb2, Gateway: "127.0.0.1:9742"}},
 		Topics: []protocol.MetadataTopic{{Topic: "a", TopicID: 17, Partitions: one}, {Topic: "b", TopicID: 16, Partitions: two}}}
 	if diff := cmp.Diff(want, as[*protocol.MetadataResponse](t, c.ask(&protocol.MetadataRequest{}))); diff != "" {

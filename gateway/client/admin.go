@@ -16,6 +16,7 @@ func (c *Client) CreateTopic(ctx context.Context, topic string, partitions int32
 	if err := c.cluster.persist(ctx, "create topic "+topic, request, answer, doAgain); err != nil {
 		return nil, err
 	}
+	c.topics.reached(answer.Catalog) // what is behind that does not know the topic
 	return answer, nil
 }
 
@@ -40,6 +41,17 @@ func (c *Client) DeleteTopic(ctx context.Context, topic string) error {
 func (c *Client) DescribeTopic(ctx context.Context, topic string) (*protocol.DescribeTopicResponse, error) {
 	answer := new(protocol.DescribeTopicResponse)
 	if err := c.cluster.persist(ctx, "describe topic "+topic, &protocol.DescribeTopicRequest{Topic: topic}, answer, askAgain); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// AssignReplicas moves a partition's replicas to other brokers, the preferred leader first: 1, 3 or 5 of them. It returns when
+// that is decided; the partition moves afterwards, and DescribeTopic tells how far it is. Codes of its
+// errors: INVALID_ASSIGNMENT, ASSIGNMENT_CHANGED, MOVE_UNDER_WAY, UNKNOWN_BROKER; OUTCOME_UNKNOWN if the answer was lost.
+func (c *Client) AssignReplicas(ctx context.Context, r *protocol.AssignReplicasRequest) (*protocol.AssignReplicasResponse, error) {
+	answer := new(protocol.AssignReplicasResponse)
+	if err := c.cluster.persist(ctx, fmt.Sprintf("assign replicas of %s/%d", r.Topic, r.Partition), r, answer, doAgain); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -114,7 +126,10 @@ func (c *Client) listOffsets(ctx context.Context, t *topic, at Position, numbers
 		for k, p := range answer.Partitions {
 			i := missing[k]
 			switch {
+			case p.Err == nil && t.stale(numbers[i], p.Term):
+				refused, still = staleAnswer, append(still, i)
 			case p.Err == nil || p.Offset != protocol.NoOffset:
+				t.heed(numbers[i], p.Term, nil)
 				listed[i] = p
 			case p.Err.Retriable:
 				refused, still = p.Err, append(still, i)
@@ -126,6 +141,7 @@ func (c *Client) listOffsets(ctx context.Context, t *topic, at Position, numbers
 		if refused == nil {
 			continue
 		}
+		c.cluster.turn()
 		pause := backoff(attempt, refused)
 		if time.Now().Add(pause).After(deadline) || wait(ctx, c.closing, pause) != nil {
 			return nil, explain(action, refused)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,14 +21,17 @@ const (
 	forFetch
 )
 
-// cluster holds the connections, one for each broker and purpose.
+// cluster holds the connections, one for each broker and purpose, and knows which brokers there are.
 type cluster struct {
 	settings *settings
 	closing  context.Context
 
-	mu    sync.Mutex
-	slots map[slotKey]*slot
-	first int // the broker of the settings that answered last: the first to try
+	mu      sync.Mutex
+	slots   map[slotKey]*slot
+	brokers []string        // to ask when no one in particular is meant: those of the settings, then those told of
+	first   int             // of brokers: the first to try, which answered last
+	shunned map[string]shun // who did not answer: others are tried before
+	probing map[string]bool // who is asked for a sign of life
 }
 
 type slotKey struct {
@@ -42,33 +46,28 @@ type slot struct {
 }
 
 func newCluster(closing context.Context, s *settings) *cluster {
-	return &cluster{settings: s, closing: closing, slots: make(map[slotKey]*slot)}
+	return &cluster{
+		settings: s, closing: closing, slots: make(map[slotKey]*slot), brokers: slices.Clone(s.brokers),
+		shunned: make(map[string]shun), probing: make(map[string]bool),
+	}
 }
 
 // connect returns the connection to a broker, opened if need be. An address that does not answer, or none, becomes any
-// broker of the settings: each answers every request.
+// broker that is known: each answers every request.
 func (c *cluster) connect(ctx context.Context, p purpose, address string) (*connection, error) {
-	if address != "" {
-		if conn, err := c.at(ctx, p, address); err == nil {
-			return conn, nil
-		}
-	}
-	c.mu.Lock()
-	first := c.first
-	c.mu.Unlock()
 	var failed []error
-	for i := range c.settings.brokers {
-		at := (first + i) % len(c.settings.brokers)
-		if c.settings.brokers[at] == address {
-			continue
-		}
-		conn, err := c.at(ctx, p, c.settings.brokers[at])
+	for _, candidate := range c.candidates(address) {
+		started := time.Now()
+		conn, err := c.at(ctx, p, candidate)
 		if err == nil {
-			c.mu.Lock()
-			c.first = at
-			c.mu.Unlock()
+			c.answered(candidate, address)
 			return conn, nil
 		}
+		if ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			failed = append(failed, err)
+			break
+		}
+		c.shun(candidate, time.Since(started))
 		failed = append(failed, err)
 	}
 	if err := ctx.Err(); err != nil {
@@ -104,7 +103,7 @@ func (c *cluster) at(ctx context.Context, p purpose, address string) (*connectio
 	if conn != nil && !conn.over() {
 		return conn, nil // somebody else opened it meanwhile
 	}
-	conn, err := dialConnection(ctx, c.settings, address, func(over *connection) {
+	conn, err := dialConnection(ctx, c.settings, address, func() { c.probe(address) }, func(over *connection) {
 		c.mu.Lock()
 		if s.conn == over {
 			s.conn = nil
@@ -124,17 +123,20 @@ func (c *cluster) at(ctx context.Context, p purpose, address string) (*connectio
 }
 
 // close ends all connections.
-func (c *cluster) close() {
+func (c *cluster) close() { c.end(ErrClosed, func(string) bool { return true }) }
+
+// end ends the connections to some addresses.
+func (c *cluster) end(why error, which func(address string) bool) {
 	c.mu.Lock()
 	var open []*connection
-	for _, s := range c.slots {
-		if s.conn != nil {
+	for key, s := range c.slots {
+		if s.conn != nil && which(key.address) {
 			open = append(open, s.conn)
 		}
 	}
 	c.mu.Unlock()
 	for _, conn := range open {
-		conn.end(ErrClosed)
+		conn.end(why)
 	}
 }
 
@@ -148,6 +150,9 @@ func (c *cluster) request(ctx context.Context, p purpose, address string, m, int
 	conn.send(m, into, func(err error) { answered <- err })
 	select {
 	case err := <-answered:
+		if elsewhere(err) {
+			c.leave(conn.address)
+		}
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ctx.Err(), errLost)
@@ -175,8 +180,9 @@ func doAgain(err error) bool {
 // last error, with its action.
 func (c *cluster) persist(ctx context.Context, action string, m, into protocol.Message, may again) error {
 	deadline := time.Now().Add(c.settings.requestTimeout)
+	address := ""
 	for attempt := 0; ; attempt++ {
-		err := c.request(ctx, forCalls, "", m, into)
+		err := c.request(ctx, forCalls, address, m, into)
 		if err == nil {
 			return nil
 		}
@@ -187,6 +193,7 @@ func (c *cluster) persist(ctx context.Context, action string, m, into protocol.M
 		if wait(ctx, c.closing, pause) != nil {
 			return explain(action, err)
 		}
+		address = hint(err)
 	}
 }
 

@@ -16,8 +16,11 @@ import (
 // connection is one connection to a broker, past Hello. Requests are pipelined; answers find theirs by correlation.
 type connection struct {
 	conn    net.Conn
+	address string
 	hello   protocol.HelloResponse
-	silence time.Duration // longest time the oldest request waits for an answer
+	speaks  map[protocol.API]uint16 // the newest version of each API that the broker speaks
+	silence time.Duration           // longest time the oldest request waits for an answer
+	doubted func()                  // told, each time, that the oldest request waits for longer than patience
 
 	writing sync.Mutex // held while a frame is written
 
@@ -37,7 +40,7 @@ type call struct {
 const readerBytes = 64 << 10
 
 // dialConnection opens a connection and greets the broker.
-func dialConnection(ctx context.Context, s *settings, address string, closed func(*connection)) (*connection, error) {
+func dialConnection(ctx context.Context, s *settings, address string, doubted func(), closed func(*connection)) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.dialTimeout)
 	defer cancel()
 	conn, err := s.dial(ctx, "tcp", address)
@@ -46,7 +49,9 @@ func dialConnection(ctx context.Context, s *settings, address string, closed fun
 	}
 	// The greeting has no reader of its own yet: closing is what ends it when the context does.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	c := &connection{conn: conn, silence: s.requestTimeout, next: 1, calls: make(map[uint64]*call)}
+	c := &connection{
+		conn: conn, address: address, silence: s.requestTimeout, doubted: doubted, next: 1, calls: make(map[uint64]*call),
+	}
 	reader := bufio.NewReaderSize(conn, readerBytes)
 	err = c.greet(reader, s.name)
 	if !stop() { // what it failed with is that it was closed
@@ -79,7 +84,22 @@ func (c *connection) greet(reader *bufio.Reader, name string) error {
 	case header.Err != nil:
 		return header.Err
 	}
-	return body.Decode(&c.hello)
+	if err := body.Decode(&c.hello); err != nil {
+		return err
+	}
+	c.speaks = make(map[protocol.API]uint16, len(c.hello.APIs))
+	for _, a := range c.hello.APIs {
+		c.speaks[a.API] = a.Max
+	}
+	return nil
+}
+
+// version returns the newest version of an API that both sides speak. One that the broker does not know is its to refuse.
+func (c *connection) version(a protocol.API) uint16 {
+	if theirs, ok := c.speaks[a]; ok {
+		return min(theirs, a.MaxVersion())
+	}
+	return a.MaxVersion()
 }
 
 // send writes a request and returns; done is called exactly once, possibly before send returns, and must not block. Its
@@ -98,7 +118,7 @@ func (c *connection) send(m protocol.Message, into protocol.Message, done func(e
 	c.calls[correlation] = &call{into: into, done: done, since: time.Now()}
 	c.mu.Unlock()
 
-	frame := net.Buffers(protocol.EncodeRequest(correlation, m))
+	frame := net.Buffers(protocol.EncodeRequestIn(c.version(m.API()), correlation, m))
 	c.writing.Lock()
 	err := c.conn.SetWriteDeadline(time.Now().Add(c.silence))
 	if err == nil {
@@ -150,7 +170,7 @@ func (c *connection) read(reader *bufio.Reader) error {
 // too long otherwise. The rest of the frame has the same time.
 func (c *connection) awaitFrame(reader *bufio.Reader) error {
 	for {
-		if err := c.conn.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
+		if err := c.conn.SetReadDeadline(time.Now().Add(min(c.silence, patience))); err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
 		_, err := reader.Peek(1)
@@ -159,17 +179,20 @@ func (c *connection) awaitFrame(reader *bufio.Reader) error {
 			return nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("read: %w", err)
-		case c.overdue():
+		case c.overdue(c.silence):
 			return fmt.Errorf("no answer for %v", c.silence)
+		case c.overdue(patience):
+			c.doubted()
 		}
 	}
 }
 
-func (c *connection) overdue() bool {
+// overdue tells whether a request has waited so long.
+func (c *connection) overdue(most time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, waiting := range c.calls {
-		if time.Since(waiting.since) >= c.silence {
+		if time.Since(waiting.since) >= most {
 			return true
 		}
 	}

@@ -14,12 +14,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fill appends n records to a partition, per to each batch, stamped a second apart from 1000 s on.
+// fill appends n records to a partition, per to each batch, stamped a second apart from 1000 s on; each tells its offset.
 func (b *fakeBroker) fill(t *testing.T, partition, n, per int) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := 0; i < n; {
+	first := int(b.topics["t"].partitions[partition].next)
+	for i := first; i < first+n; {
 		w := batch.NewBuilder(batch.None)
 		for range per {
 			w.Append(id.Timestamp((1000+i)*1000), nil, []byte(value(i)), nil)

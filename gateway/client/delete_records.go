@@ -54,6 +54,7 @@ func (c *Client) DeleteRecords(ctx context.Context, topic string, before map[int
 		if refused == nil {
 			continue
 		}
+		c.cluster.turn()
 		pause := backoff(attempt, refused)
 		if time.Now().Add(pause).After(deadline) || wait(ctx, c.closing, pause) != nil {
 			return nil, explain(action, refused)

@@ -30,6 +30,9 @@ var (
 	errLost    = errors.New("connection lost before the answer came")
 )
 
+// staleAnswer stands in the place of an answer that an earlier leader gave than one that has been seen.
+var staleAnswer error = protocol.NewError(protocol.CodeStaleLeader, "an earlier leader answered")
+
 // Error is an error with a stable code: a broker's refusal, or that an outcome is unknown.
 type Error struct {
 	Action string // what was to be done: "produce to hello/3"

@@ -166,13 +166,16 @@ func (s *expected) once(ctx context.Context) error {
 	request := &protocol.ProduceRequest{Topic: s.topic.name, TopicID: s.topic.id, Acks: protocol.AcksQuorum,
 		Partitions: []protocol.ProducePartition{{Partition: s.number, Batch: data, ExpectEnd: s.end}}}
 	err = s.client.cluster.request(ctx, forProduce, s.topic.leader(s.number), request, &answer)
+	var term id.Term
 	switch {
 	case err != nil:
-		return err
 	case len(answer.Partitions) != 1:
-		return fmt.Errorf("the answer tells of %d partitions: %w", len(answer.Partitions), errLost)
+		err = fmt.Errorf("the answer tells of %d partitions: %w", len(answer.Partitions), errLost)
 	case answer.Partitions[0].Err == nil, answer.Partitions[0].Err.Code == protocol.CodeDuplicate:
-		return nil
+		term = answer.Partitions[0].Term
+	default:
+		err = answer.Partitions[0].Err
 	}
-	return answer.Partitions[0].Err
+	s.client.topics.heed(s.topic, s.number, term, err)
+	return err
 }

@@ -28,7 +28,9 @@ type fakeBroker struct {
 	produces  int
 	fetches   int
 	dials     int
-	changed   chan struct{} // closed and replaced whenever a partition grows
+	nodes     map[string]*fakeNode            // by address; nil: one node that answers at every address
+	sent      map[string]map[id.Producer]bool // under which producer ids each value ever came
+	changed   chan struct{}                   // closed and replaced whenever a partition grows
 	open      map[*fakeSession]struct{}
 }
 
@@ -60,7 +62,7 @@ type fault struct {
 }
 
 func newFakeBroker(topic string, partitions int) *fakeBroker {
-	b := &fakeBroker{topics: map[string]*fakeTopic{}, changed: make(chan struct{}), open: map[*fakeSession]struct{}{}}
+	b := &fakeBroker{sent: map[string]map[id.Producer]bool{}, topics: map[string]*fakeTopic{}, changed: make(chan struct{}), open: map[*fakeSession]struct{}{}}
 	b.create(topic, partitions)
 	return b
 }
@@ -89,15 +91,16 @@ func (b *fakeBroker) client(t *testing.T, options ...Option) *Client {
 	return c
 }
 
-func (b *fakeBroker) dial(context.Context, string, string) (net.Conn, error) {
+func (b *fakeBroker) dial(_ context.Context, _, address string) (net.Conn, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dials++
-	if b.down {
+	node := b.nodes[address]
+	if b.down || b.nodes != nil && (node == nil || node.down) {
 		return nil, errors.New("connection refused")
 	}
 	ours, theirs := net.Pipe()
-	s := &fakeSession{broker: b, conn: ours, over: make(chan struct{})}
+	s := &fakeSession{broker: b, node: node, conn: ours, over: make(chan struct{})}
 	b.open[s] = struct{}{}
 	go s.serve()
 	return theirs, nil
@@ -131,6 +134,7 @@ func (b *fakeBroker) values(t *testing.T, topic string, partition int) []string 
 
 type fakeSession struct {
 	broker *fakeBroker
+	node   *fakeNode // nil: there is only one
 	conn   net.Conn
 	write  sync.Mutex
 	over   chan struct{}
@@ -152,6 +156,9 @@ func (s *fakeSession) serve() {
 		h, body, err := protocol.ParseRequest(payload)
 		if err != nil {
 			return
+		}
+		if s.node != nil && !s.node.hears(h) {
+			continue
 		}
 		m := h.API.NewRequest()
 		if err := body.Decode(m); err != nil {
@@ -185,14 +192,21 @@ func (s *fakeSession) handle(correlation uint64, m protocol.Message) bool {
 	var answer protocol.Message
 	switch m := m.(type) {
 	case *protocol.HelloRequest:
-		answer = &protocol.HelloResponse{Version: "fake", APIs: protocol.Versions(), Limits: b.limits}
+		answer = &protocol.HelloResponse{Version: "fake", APIs: s.node.versions(), Limits: b.limits}
 	case *protocol.PingRequest:
 		answer = &protocol.PingResponse{}
 	case *protocol.InitProducerRequest:
 		b.producers++
 		answer = &protocol.InitProducerResponse{Producer: b.producers}
 	case *protocol.MetadataRequest:
-		answer = b.metadata(m)
+		answer = s.node.metadata(b.metadata(m))
+	case *protocol.CreateTopicRequest:
+		if e := s.node.noCatalog(); e != nil {
+			s.answer(protocol.EncodeError(correlation, e))
+			return true
+		}
+		b.create(m.Topic, int(m.Partitions))
+		answer = &protocol.CreateTopicResponse{Topic: m.Topic, TopicID: b.topics[m.Topic].id, Partitions: m.Partitions}
 	case *protocol.ListOffsetsRequest:
 		answer = b.listOffsets(m)
 	case *protocol.ProduceRequest:
@@ -206,6 +220,8 @@ func (s *fakeSession) handle(correlation uint64, m protocol.Message) bool {
 			return true
 		case f.cutBefore:
 			return false
+		case s.node.refusal(m.Topic, m.Partitions[0].Partition) != nil:
+			answer = produced(protocol.ProducedPartition{Partition: m.Partitions[0].Partition, Err: s.node.refusal(m.Topic, m.Partitions[0].Partition), BaseOffset: -1})
 		case f.code != 0:
 			answer = produced(protocol.ProducedPartition{Partition: m.Partitions[0].Partition, Err: protocol.NewError(f.code, "a fault"), BaseOffset: -1})
 		default:
@@ -294,6 +310,15 @@ func (b *fakeBroker) produce(m *protocol.ProduceRequest) protocol.ProducedPartit
 		return refuse(protocol.CodeInvalidBatch)
 	}
 	p := &t.partitions[in.Partition]
+	out.Term = p.term
+	if rs, err := batch.Decode(nil, in.Batch, 1<<26); err == nil {
+		for _, r := range rs {
+			if b.sent[string(r.Value)] == nil {
+				b.sent[string(r.Value)] = map[id.Producer]bool{}
+			}
+			b.sent[string(r.Value)][h.Producer] = true
+		}
+	}
 	if h.Idempotent() {
 		known := p.producers[h.Producer]
 		for _, a := range known {
@@ -331,6 +356,7 @@ func (s *fakeSession) fetch(correlation uint64, m *protocol.FetchRequest) {
 	for last := false; ; {
 		s.broker.mu.Lock()
 		answer, full := s.broker.fetched(m)
+		full = s.node.refuse(answer) || full
 		changed := s.broker.changed
 		s.broker.mu.Unlock()
 		if full || last || m.MinBytes == 0 {

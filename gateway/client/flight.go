@@ -43,6 +43,7 @@ type answer struct {
 	attempt uint64
 	err     error
 	base    id.Offset
+	term    id.Term // of the leader that answered; 0: not told
 }
 
 // advance does all that can be done now. It returns when to look again (zero: when woken) and whether the lane is done.
@@ -57,7 +58,7 @@ func (f *flight) advance(now time.Time) (next time.Time, ended bool) {
 			return time.Time{}, true
 		}
 		f.expire(now)
-		if f.halted || len(f.sent) >= f.most() || now.Before(f.pause) {
+		if f.halted || len(f.sent) >= f.most() || now.Before(f.pause) || f.turning() {
 			break
 		}
 		p, later := f.next(now)
@@ -84,6 +85,16 @@ func (f *flight) most() int {
 		return mostInflight
 	}
 	return 1 // nothing would keep the order if one of several failed
+}
+
+// turning tells that the partition is led from another broker than the one where everything in flight went: what comes next
+// waits until that is answered, or two routes could swap batches.
+func (f *flight) turning() bool {
+	if len(f.sent) == 0 || f.connection == nil {
+		return false
+	}
+	leader := f.lane.topicNow().leader(f.lane.number)
+	return leader != "" && leader != f.connection.address && f.lane.client.cluster.usable(leader)
 }
 
 func (f *flight) idempotent() bool { return f.lane.client.settings.idempotent() }
@@ -146,7 +157,7 @@ func (f *flight) send(p *parcel) {
 		case into.Partitions[0].Err != nil:
 			a.err = into.Partitions[0].Err
 		default:
-			a.base = into.Partitions[0].BaseOffset
+			a.base, a.term = into.Partitions[0].BaseOffset, into.Partitions[0].Term
 		}
 		f.lane.answered(a)
 	})
@@ -213,6 +224,7 @@ func (f *flight) note(a answer) {
 			p.answered, p.answer = true, a
 			p.maybe = p.maybe || mayHaveHappened(a.err)
 			f.halted = f.halted || a.err != nil
+			f.lane.client.topics.heed(f.lane.topicNow(), f.lane.number, a.term, a.err)
 		}
 	}
 }

@@ -206,6 +206,13 @@ func (l *lane) state() (leader string, ended bool, why *protocol.Error) {
 	return l.current.leader(l.number), l.ended, l.why
 }
 
+// topicNow returns the newest state of the topic.
+func (l *lane) topicNow() *topic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
 // finish keeps a parcel's promises and gives its memory back. base is the offset of its first record, or NoOffset.
 func (l *lane) finish(p *parcel, base id.Offset, err error) {
 	p.keep(l.number, base, err)

@@ -53,7 +53,8 @@ func defaults() settings {
 	}
 }
 
-// WithBroker sets the addresses (host:port) to begin with; one that answers is enough. Default: DefaultBroker.
+// WithBroker sets the addresses (host:port) to begin with; one that answers is enough, and the others that it tells of are
+// asked where it does not answer any more. Default: DefaultBroker.
 func WithBroker(addresses ...string) Option { return func(s *settings) { s.brokers = addresses } }
 
 // WithClientName sets the name that brokers log. Default: troupe-go.
@@ -66,7 +67,8 @@ func WithDialer(dial Dialer) Option { return func(s *settings) { s.dial = dial }
 func WithDialTimeout(d time.Duration) Option { return func(s *settings) { s.dialTimeout = d } }
 
 // WithRequestTimeout sets how long a broker may owe an answer before its connection is given up, and how long a call other
-// than Produce is tried again before its last error is returned. Default: 30 s.
+// than Produce is tried again before its last error is returned. A broker that owes one and does not answer a Ping either is
+// given up within seconds, where there is another. Default: 30 s.
 func WithRequestTimeout(d time.Duration) Option { return func(s *settings) { s.requestTimeout = d } }
 
 // WithAcks sets what must have happened before a record counts as delivered. Only AcksQuorum, the default, is idempotent;

@@ -168,9 +168,10 @@ func (r *reader) fetch(address string, group []*reading) {
 		if harvests[i].bytes > 0 {
 			x.served = r.rounds
 		}
-		fresh, elsewhere := x.take(&answer.Partitions[i], harvests[i], now)
+		p := &answer.Partitions[i]
+		fresh, elsewhere := x.take(p, harvests[i], now)
 		news = news || fresh
-		if elsewhere {
+		if x.topic.heed(x.number, p.Term, asError(p.Err)) || elsewhere {
 			reroute[x.topic.name] = struct{}{}
 		}
 	}
@@ -180,6 +181,14 @@ func (r *reader) fetch(address string, group []*reading) {
 		r.client.topics.refresh(name)
 	}
 	r.nudge()
+}
+
+// asError is a refusal as an error: nil stays nil.
+func asError(e *protocol.Error) error {
+	if e == nil {
+		return nil
+	}
+	return e
 }
 
 func (r *reader) request(group []*reading) *protocol.FetchRequest {

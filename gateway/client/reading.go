@@ -138,8 +138,10 @@ func (r *reading) take(p *protocol.FetchedPartition, h harvest, now time.Time) (
 	r.postpone(now, h.err)
 	var refusal *protocol.Error
 	if errors.As(h.err, &refusal) {
-		r.stopped = !refusal.Retriable
-		if transient(refusal) {
+		// That a topic is no more, a broker that is behind with the catalog says, too: it is looked up, and believed then.
+		doubtful := topicIsGone(refusal) && r.topic.why.Load() == nil
+		r.stopped = !refusal.Retriable && !doubtful
+		if transient(refusal) || doubtful {
 			return len(h.records) > 0, true
 		}
 	}

@@ -5,17 +5,20 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"troupe/gateway/protocol"
 	"troupe/partitions/id"
 )
 
-// topics knows the partitions of the topics in use and where their leaders are. Looking one up takes no lock.
+// topics knows the partitions of the topics in use. Looking one up takes no lock.
 type topics struct {
 	client *Client
 	known  atomic.Pointer[map[string]*topic] // replaced, never changed
 
-	mu sync.Mutex // held by whoever replaces known
+	mu      sync.Mutex // held by whoever replaces known
+	cluster id.Cluster // whose catalog it is
+	catalog id.Offset  // the furthest that any broker has told to know the catalog: what one behind that says is old
 }
 
 // topic is one life of a topic's name.
@@ -23,11 +26,15 @@ type topic struct {
 	name  string
 	id    id.TopicID
 	lanes []*lane // by partition
-	// leaders holds each partition's address, "" if it is not known; replaced, never changed.
-	leaders atomic.Pointer[[]string]
 	// sticky is where records without a key go until the batch there is closed.
 	sticky atomic.Int32
 	asking atomic.Bool // a refresh is under way
+
+	mu     sync.Mutex
+	leads  []leading // by partition
+	looked time.Time // when the last refresh began
+	// why tells that this life of the name is over.
+	why atomic.Pointer[protocol.Error]
 }
 
 func newTopics(c *Client) *topics {
@@ -47,8 +54,7 @@ func (t *topics) get(ctx context.Context, name string) (*topic, error) {
 // learn asks a broker about a topic. What was known of the same life of the name keeps its lanes; of another, they end.
 func (t *topics) learn(ctx context.Context, name string) (*topic, error) {
 	action := "look up topic " + name
-	var answer protocol.MetadataResponse
-	err := t.client.cluster.persist(ctx, action, &protocol.MetadataRequest{Topics: []string{name}}, &answer, askAgain)
+	answer, err := t.ask(ctx, action, name)
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +66,46 @@ func (t *topics) learn(ctx context.Context, name string) (*topic, error) {
 				}
 				return nil, explain(action, about.Err)
 			}
+			t.client.cluster.learn(answer.Nodes)
 			return t.merge(about, addresses(answer.Nodes)), nil
 		}
 	}
 	return nil, explain(action, protocol.NewError(protocol.CodeUnknownTopic, "the broker does not mention topic %s", name))
+}
+
+// ask asks a broker about a topic: another one, while the answer is older than what a broker has told before.
+func (t *topics) ask(ctx context.Context, action, name string) (*protocol.MetadataResponse, error) {
+	deadline := time.Now().Add(t.client.settings.requestTimeout)
+	for attempt := 0; ; attempt++ {
+		var answer protocol.MetadataResponse
+		err := t.client.cluster.persist(ctx, action, &protocol.MetadataRequest{Topics: []string{name}}, &answer, askAgain)
+		if err != nil || t.fresh(answer.Cluster, answer.Catalog) {
+			return &answer, err
+		}
+		t.client.cluster.turn()
+		pause := backoff(attempt, nil)
+		if time.Now().Add(pause).After(deadline) || wait(ctx, t.client.closing, pause) != nil {
+			return nil, explain(action, protocol.NewError(protocol.CodeNotReady, "the brokers that answer are behind with the catalog"))
+		}
+	}
+}
+
+// fresh takes how far a broker knows the catalog of its cluster, and tells whether no other was further.
+func (t *topics) fresh(cluster id.Cluster, catalog id.Offset) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cluster != cluster { // there is another one at this address now
+		t.cluster, t.catalog = cluster, catalog
+	}
+	t.catalog = max(t.catalog, catalog)
+	return catalog == t.catalog
+}
+
+// reached takes how far the catalog is at least.
+func (t *topics) reached(catalog id.Offset) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.catalog = max(t.catalog, catalog)
 }
 
 func addresses(nodes []protocol.MetadataNode) map[id.Node]string {
@@ -75,24 +117,23 @@ func addresses(nodes []protocol.MetadataNode) map[id.Node]string {
 }
 
 func (t *topics) merge(about *protocol.MetadataTopic, at map[id.Node]string) *topic {
-	leaders := make([]string, len(about.Partitions))
-	for _, p := range about.Partitions {
-		if int(p.Partition) < len(leaders) {
-			leaders[p.Partition] = at[p.Leader]
-		}
-	}
+	n := len(about.Partitions)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := (*t.known.Load())[about.Topic]
-	merged := &topic{name: about.Topic, id: about.TopicID, lanes: make([]*lane, len(leaders))}
-	merged.leaders.Store(&leaders)
-	same := old != nil && old.id == merged.id
-	if same {
-		old.leaders.Store(&leaders) // readers and lanes may hold on to it
-		if len(old.lanes) == len(merged.lanes) {
-			return old
-		}
+	same := old != nil && old.id == about.TopicID
+	if same && len(old.lanes) == n {
+		old.hear(about.Partitions, at)
+		return old
 	}
+	merged := &topic{name: about.Topic, id: about.TopicID, lanes: make([]*lane, n), leads: make([]leading, n)}
+	if same {
+		old.hear(about.Partitions, at) // readers and lanes may hold on to it
+		old.mu.Lock()
+		copy(merged.leads, old.leads)
+		old.mu.Unlock()
+	}
+	merged.hear(about.Partitions, at)
 	for i := range merged.lanes {
 		if same && i < len(old.lanes) {
 			merged.lanes[i] = old.lanes[i]
@@ -133,6 +174,9 @@ func (t *topics) refresh(name string) {
 	if known == nil || !known.asking.CompareAndSwap(false, true) {
 		return
 	}
+	known.mu.Lock()
+	known.looked = time.Now()
+	known.mu.Unlock()
 	started := t.client.run(func() {
 		defer known.asking.Store(false)
 		// An error changes nothing: who needs the topic keeps trying with what is known, and asks again.
@@ -154,6 +198,7 @@ func (t *topics) replace(change func(map[string]*topic)) {
 }
 
 func endLanes(t *topic, why *protocol.Error) {
+	t.why.Store(why)
 	for _, l := range t.lanes {
 		l.end(why)
 	}
@@ -166,11 +211,4 @@ func (t *topics) lanes(f func(*lane)) {
 			f(l)
 		}
 	}
-}
-
-func (t *topic) leader(partition int32) string {
-	if leaders := *t.leaders.Load(); int(partition) < len(leaders) {
-		return leaders[partition]
-	}
-	return ""
 }

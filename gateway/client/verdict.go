@@ -41,6 +41,10 @@ func judge(err error, p *parcel, idempotent bool) verdict {
 			return sendAgain
 		}
 		return failed
+	case protocol.CodeUnknownTopic, protocol.CodeTopicRecreated:
+		// A broker that is behind with the catalog says so, too. If it is true, the topic is looked up meanwhile, and its end
+		// ends the lane.
+		return sendAgain
 	}
 	if refusal.Retriable {
 		return sendAgain

@@ -35,7 +35,7 @@ var apis = []struct {
 	{APIPing, "Ping", 1, func() Message { return new(PingRequest) }, func() Message { return new(PingResponse) }},
 	{APIMetadata, "Metadata", 2, func() Message { return new(MetadataRequest) }, func() Message { return new(MetadataResponse) }},
 	{APIDescribeCluster, "DescribeCluster", 2, func() Message { return new(DescribeClusterRequest) }, func() Message { return new(DescribeClusterResponse) }},
-	{APICreateTopic, "CreateTopic", 1, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},
+	{APICreateTopic, "CreateTopic", 2, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},
 	{APIDeleteTopic, "DeleteTopic", 1, func() Message { return new(DeleteTopicRequest) }, func() Message { return new(DeleteTopicResponse) }},
 	{APIDescribeTopic, "DescribeTopic", 2, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},
 	{APIAlterTopic, "AlterTopic", 1, func() Message { return new(AlterTopicRequest) }, func() Message { return new(AlterTopicResponse) }},

@@ -22,6 +22,7 @@ type CreateTopicResponse struct {
 	Topic      string
 	TopicID    id.TopicID
 	Partitions int32
+	Catalog    id.Offset // how far the broker that answers knows the catalog: whoever knows less may not know the topic
 }
 
 // API returns APICreateTopic.
@@ -57,10 +58,11 @@ func (m *CreateTopicRequest) decode(r *reader) {
 }
 
 func (m *CreateTopicResponse) encode(w *writer) {
-	w.fields(3)
+	w.fields(4)
 	w.putStr("topic", m.Topic)
 	w.putUint("topic_id", uint64(m.TopicID))
 	w.putInt("partitions", int64(m.Partitions))
+	w.putInt("catalog", int64(m.Catalog))
 }
 
 func (m *CreateTopicResponse) decode(r *reader) {
@@ -73,6 +75,8 @@ func (m *CreateTopicResponse) decode(r *reader) {
 			m.TopicID = r.topicID()
 		case "partitions":
 			m.Partitions = r.partition()
+		case "catalog":
+			m.Catalog = r.offset()
 		default:
 			return false
 		}

@@ -11,6 +11,7 @@ type MetadataRequest struct {
 // MetadataResponse lists brokers and topics, as far as the broker asked knows.
 type MetadataResponse struct {
 	Cluster id.Cluster
+	Catalog id.Offset       // how far the broker that answers knows the catalog
 	Nodes   []MetadataNode  // ordered by node
 	Topics  []MetadataTopic // ordered by name, or as they were asked for
 }
@@ -64,8 +65,9 @@ func (m *MetadataRequest) decode(r *reader) {
 }
 
 func (m *MetadataResponse) encode(w *writer) {
-	w.fields(3)
+	w.fields(4)
 	w.putStr("cluster", m.Cluster.String())
+	w.putInt("catalog", int64(m.Catalog))
 	w.putList("nodes", len(m.Nodes))
 	for _, n := range m.Nodes {
 		w.fields(3)
@@ -85,6 +87,8 @@ func (m *MetadataResponse) decode(r *reader) {
 		switch key {
 		case "cluster":
 			m.Cluster = id.Cluster(r.hex())
+		case "catalog":
+			m.Catalog = r.offset()
 		case "nodes":
 			m.Nodes = listOf[MetadataNode](r, maxAnswers)
 		case "topics":

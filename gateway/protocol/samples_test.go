@@ -50,7 +50,7 @@ func samples() []sample {
 		{"PingRequest", &PingRequest{}},
 		{"PingResponse", &PingResponse{Now: 1700000000000}},
 		{"MetadataRequest", &MetadataRequest{Topics: []string{"orders", "events"}}},
-		{"MetadataResponse", &MetadataResponse{Cluster: cluster,
+		{"MetadataResponse", &MetadataResponse{Cluster: cluster, Catalog: 12,
 			Nodes: []MetadataNode{{Node: node, Gateway: "127.0.0.1:9642", Alive: true}},
 			Topics: []MetadataTopic{
 				{Topic: "orders", TopicID: 17, Partitions: []MetadataPartition{{Partition: 1, Leader: node, Term: 5, Replicas: []id.Node{node, other}}}},
@@ -60,7 +60,7 @@ func samples() []sample {
 			Nodes: []ClusterNode{{Node: node, Gateway: "127.0.0.1:9642", Version: "1.0", Alive: true, Problems: []string{"t1/0 is quarantined"},
 				State: "draining", Rack: "north", Replicas: 7, Leaders: 2}}}},
 		{"CreateTopicRequest", &CreateTopicRequest{Topic: "orders", Partitions: 6, Settings: map[string]string{"retention.ms": "7d", "max.message.bytes": "2MiB"}}},
-		{"CreateTopicResponse", &CreateTopicResponse{Topic: "orders", TopicID: 17, Partitions: 6}},
+		{"CreateTopicResponse", &CreateTopicResponse{Topic: "orders", TopicID: 17, Partitions: 6, Catalog: 12}},
 		{"DeleteTopicRequest", &DeleteTopicRequest{Topic: "orders", TopicID: 17}},
 		{"DeleteTopicResponse", &DeleteTopicResponse{TopicID: 17}},
 		{"DescribeTopicRequest", &DescribeTopicRequest{Topic: "orders", TopicID: 17}},
