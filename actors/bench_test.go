@@ -142,8 +142,10 @@ func (nullLog) ReadBatches(id.Offset, id.Offset, int) ([][]byte, error) { return
 func (nullLog) FindTime(id.Timestamp, id.Offset, id.Offset) (id.Offset, id.Timestamp, bool, error) {
 	return 0, 0, false, nil
 }
-func (nullLog) Size() partitions.LogSize { return partitions.LogSize{} }
-func (nullLog) Close() error             { return nil }
+func (nullLog) Holes() ([]partitions.Hole, error) { return nil, nil }
+func (nullLog) Fill([]partitions.Entry) error     { return nil }
+func (nullLog) Size() partitions.LogSize          { return partitions.LogSize{} }
+func (nullLog) Close() error                      { return nil }
 
 // BenchmarkProduce is the whole path of a produce inside the broker, from the router to its answer, on a log that costs
 // nothing: batches of 100 records of 100 bytes, with so many of them in flight.

@@ -327,6 +327,33 @@ func (l *memoryLog) FindTime(t id.Timestamp, from, until id.Offset) (id.Offset, 
 	return 0, 0, false, nil
 }
 
+func (l *memoryLog) Holes() ([]partitions.Hole, error) {
+	defer l.use()()
+	var holes []partitions.Hole
+	for _, e := range l.entries {
+		if l.bad[e.Index] {
+			holes = append(holes, partitions.Hole{First: e.Index, Last: e.Index})
+		}
+	}
+	return holes, nil
+}
+
+// Fill mends what is bad, and the damage that the log was opened with once nothing is.
+func (l *memoryLog) Fill(entries []partitions.Entry) error {
+	defer l.use()()
+	for _, e := range entries {
+		if !l.bad[e.Index] {
+			return fmt.Errorf("entry %d is no hole", e.Index)
+		}
+		delete(l.bad, e.Index)
+		l.entries[e.Index-l.begins()-1] = e
+	}
+	if len(l.bad) == 0 {
+		l.damage = nil
+	}
+	return nil
+}
+
 func (l *memoryLog) Size() partitions.LogSize { return partitions.LogSize{Segments: 1} }
 
 func (l *memoryLog) Close() error {

@@ -99,6 +99,18 @@ type Log interface {
 	// timestamp is at or after t; from itself where that batch begins below it. found is false when there is none.
 	FindTime(t id.Timestamp, from, until id.Offset) (at id.Offset, stamp id.Timestamp, found bool, err error)
 
+	// Holes reads the whole log and lists, in order, the entries at or below the known commit index that are not there or do
+	// not verify. It returns ErrDamaged where more is damaged than that, and for a log that has forgotten (DamageAmnesia):
+	// what is lost there nobody can give back. It is called like a reading method and takes long.
+	Holes() ([]Hole, error)
+
+	// Fill puts entries back into holes, as a peer that applied them has them: from the lowest missing entry of a hole on, in
+	// order. Others are refused, as are those that contradict what is around. They are kept in memory until their segment is
+	// whole, or enough for one of their own; until then Holes still lists them. When it lists none the log is closed and
+	// opened anew, and opens whole. What is missing in the segment that is written to is refused: open the log anew first. It is
+	// called like Append.
+	Fill(entries []Entry) error
+
 	// Size tells how much disk the log uses.
 	Size() LogSize
 
@@ -136,6 +148,9 @@ type Recovered struct {
 	// whatever still verifies.
 	Damage *Damage
 }
+
+// Hole is a range of entries that are missing in a log.
+type Hole struct{ First, Last id.Index }
 
 // TermStart tells at which index a term begins in a log.
 type TermStart struct {

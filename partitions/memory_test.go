@@ -147,5 +147,19 @@ func (l *memoryLog) FindTime(t id.Timestamp, from, until id.Offset) (id.Offset, 
 	return 0, 0, false, nil
 }
 
+func (l *memoryLog) Holes() ([]partitions.Hole, error) {
+	if l.bad == 0 {
+		return nil, nil
+	}
+	return []partitions.Hole{{First: l.bad, Last: l.bad}}, nil
+}
+
+func (l *memoryLog) Fill(entries []partitions.Entry) error {
+	for _, e := range entries {
+		l.entries[e.Index-l.first()], l.bad = e, 0
+	}
+	return nil
+}
+
 func (l *memoryLog) Size() partitions.LogSize { return partitions.LogSize{Segments: 1} }
 func (l *memoryLog) Close() error             { return nil }

@@ -40,6 +40,9 @@ type Twin struct {
 	// renamed: a segment was created since the directory was last synced.
 	renamed bool
 	phase   wal.Phase
+	begin   id.Index       // the first entry there should be
+	terms   wal.KnownTerms // but for Highest
+	mending *wal.Mending   // of the segment that is being filled; nil when there is none
 }
 
 var _ partitions.Log = (*Twin)(nil)
@@ -143,14 +146,22 @@ func (t *Twin) append(e partitions.Entry) error {
 
 // note remembers where an entry lies, and holds it to the offset that is due.
 func (t *Twin) note(s *twinSegment, at, size int64, e *partitions.Entry) {
-	place := twinEntry{segment: s.first, at: at, size: size}
+	place := placed(s.first, at, size, e)
+	if place.batch {
+		t.dense(place.base)
+	}
+	t.entries = append(t.entries, place)
+}
+
+// placed is the place of an entry.
+func placed(segment id.Index, at, size int64, e *partitions.Entry) twinEntry {
+	place := twinEntry{segment: segment, at: at, size: size}
 	if e.Type == partitions.EntryBatch {
 		if h, err := batch.ParseHeader(e.Payload); err == nil {
 			place.base, place.next, place.newest, place.batch = h.BaseOffset, h.NextOffset(), h.MaxTimestamp, true
-			t.dense(place.base)
 		}
 	}
-	t.entries = append(t.entries, place)
+	return place
 }
 
 // dense demands that a batch begins where the one before it ends.
@@ -258,6 +269,7 @@ func (t *Twin) cutFiles(index, segment id.Index, at int64) error {
 	if err := t.device.sync(t.path(segment)); err != nil {
 		return err
 	}
+	t.terms, t.mending = t.terms.Through(index-1), nil
 	t.segments[len(t.segments)-1].size = at
 	t.entries = t.entries[:index-t.first]
 	t.renamed = false
@@ -284,11 +296,19 @@ func (t *Twin) SaveCheckpoint(c *partitions.Checkpoint) error {
 
 // putBeside writes a checkpoint to a file of its own. Where there is no room for it, nothing of the log has changed.
 func (t *Twin) putBeside(name string, c *partitions.Checkpoint) error {
-	err := t.device.replace(t.file(name), wal.AppendCheckpoint(nil, t.owner, c))
+	err := t.replace(name, wal.AppendCheckpoint(nil, t.owner, c))
+	if errors.Is(err, partitions.ErrDiskFull) {
+		t.disk.world.marks.count(MarkCheckpointPostponed)
+	}
+	return err
+}
+
+// replace puts bytes in place of a file. Where there is no room for them, nothing has changed.
+func (t *Twin) replace(name string, b []byte) error {
+	err := t.device.replace(t.file(name), b)
 	if !errors.Is(err, partitions.ErrDiskFull) {
 		return t.poisonedBy(err)
 	}
-	t.disk.world.marks.count(MarkCheckpointPostponed)
 	if unlinked := t.device.unlink(t.file(name + unfinished)); unlinked != nil {
 		return t.poisoned(unlinked)
 	}

@@ -91,14 +91,22 @@ func (t *Twin) open(known *knowledge) error {
 		return err
 	}
 	t.believe(known.slot, newest)
-	if t.recovered.Damage = firstOf(damage, verdict.Damage, t.discontinuity(segments[:surveyed]), unknown); t.recovered.Damage != nil {
+	t.begin = t.first
+	if begins := t.begins(); begins != 0 {
+		t.begin = min(t.begin, begins+1)
+	}
+	t.terms = wal.KnownTerms{Found: t.recovered.Terms, Last: t.recovered.Last}
+	if base != nil {
+		t.terms.Base = base.Term
+	}
+	if t.recovered.Damage = worst(damage, verdict.Damage, t.discontinuity(segments[:surveyed]), unknown); t.recovered.Damage != nil {
 		t.recovered.Torn = 0 // nothing is cut
 		return nil
 	}
 	if err := t.repair(segments[surveyed:], verdict, known.poisoned); err != nil {
 		return err
 	}
-	if err := t.begin(known, verdict.Torn > 0); err != nil {
+	if err := t.ready(known, verdict.Torn > 0); err != nil {
 		return err
 	}
 	if err := t.finishDrop(leftovers); err != nil {
@@ -223,12 +231,12 @@ func (t *Twin) scan(segments []wal.SegmentBytes, last, end int) (unknown *partit
 				at++ // resynchronise
 				continue
 			}
-			gap := frame.Entry.Index != t.last()+1
 			t.lose(frame.Entry.Index)
+			gap := len(t.entries) > 0 && t.entries[len(t.entries)-1].lost
 			t.note(t.segments[i], int64(at+n), int64(length), &frame.Entry)
 			if k := len(t.recovered.Terms); k == 0 || t.recovered.Terms[k-1].Term != frame.Entry.Term {
 				t.recovered.Terms = append(t.recovered.Terms, partitions.TermStart{Index: frame.Entry.Index, Term: frame.Entry.Term})
-				if gap && unknown == nil {
+				if gap && k > 0 && unknown == nil {
 					unknown = &partitions.Damage{
 						Kind: partitions.DamageAmnesia, File: segmentFile(s.First), At: int64(at), Index: frame.Entry.Index,
 						Reason: "a term may begin in bytes that do not verify",
@@ -269,10 +277,10 @@ func (t *Twin) discontinuity(front []wal.SegmentBytes) *partitions.Damage {
 			Reason: fmt.Sprintf("the log begins at entry %d, and the newest checkpoint that verifies is of %d", first, newest),
 		}
 	}
-	if n := len(t.bases); n > 0 && first != t.bases[n-1]+1 {
+	if begins := t.begins(); begins != 0 && first > begins+1 || len(t.bases) > 0 && first != begins+1 {
 		return &partitions.Damage{
-			Kind: partitions.DamageHole, File: segmentFile(first), Index: t.bases[n-1] + 1,
-			Reason: fmt.Sprintf("the log begins at entry %d, and its front was dropped through %d only", first, t.bases[n-1]),
+			Kind: partitions.DamageHole, File: segmentFile(first), Index: begins + 1,
+			Reason: fmt.Sprintf("the log begins at entry %d, and its front was dropped through %d", first, begins),
 		}
 	}
 	for _, s := range front {
@@ -285,13 +293,25 @@ func (t *Twin) discontinuity(front []wal.SegmentBytes) *partitions.Damage {
 	return nil
 }
 
-func firstOf(found ...*partitions.Damage) *partitions.Damage {
+// begins is the index behind which the log begins, by the names of its checkpoints; 0: they do not tell.
+func (t *Twin) begins() id.Index {
+	if n := len(t.bases); n > 0 {
+		return t.bases[n-1]
+	}
+	if len(t.checkpoints) > 0 {
+		return t.checkpoints[0]
+	}
+	return 0
+}
+
+// worst picks the first damage that cannot be repaired in place, else the first.
+func worst(found ...*partitions.Damage) (w *partitions.Damage) {
 	for _, d := range found {
-		if d != nil {
-			return d
+		if d != nil && (w == nil || d.Kind > w.Kind) {
+			w = d
 		}
 	}
-	return nil
+	return w
 }
 
 // repair makes the files end where the verdict says, and what is believed durable.

@@ -75,8 +75,8 @@ func (t *Twin) hardState(known *knowledge) (damage *partitions.Damage, err error
 	return nil, err
 }
 
-// begin gets ready to append.
-func (t *Twin) begin(known *knowledge, mend bool) error {
+// ready gets ready to append.
+func (t *Twin) ready(known *knowledge, mend bool) error {
 	slot, kept := known.slot, known.kept
 	if kept >= 0 && !known.doubted && !mend && slot.HardState == t.state && slot.Durable == t.durable {
 		t.slots = twinSlots{kept: slot, noted: slot, place: kept}

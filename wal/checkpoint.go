@@ -120,6 +120,15 @@ func indicesOf(names []string, prefix string) []id.Index {
 	return all
 }
 
+// begins is the index behind which the log begins, by the names of the files: that through which its front was dropped, or of
+// the birth checkpoint, which is there until then. 0: they do not tell.
+func (c *checkpoints) begins() id.Index {
+	if dropped := c.dropped(); dropped != 0 || len(c.indices) == 0 {
+		return dropped
+	}
+	return c.indices[0]
+}
+
 // dropped is the index through which the front of the log was dropped; 0: never.
 func (c *checkpoints) dropped() id.Index {
 	if len(c.bases) == 0 {

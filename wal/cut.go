@@ -75,6 +75,7 @@ func (l *Log) cutFiles(index id.Index) error {
 	defer l.mu.Unlock()
 	l.segments = l.segments[:keep+1]
 	l.segments[keep].size, l.segments[keep].index = int64(len(s.Bytes)), x
+	l.terms, l.mending = l.terms.Through(index-1), nil
 	l.last, l.renamed = index-1, l.renamed && len(later) == 0
 	return nil
 }

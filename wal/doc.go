@@ -3,7 +3,7 @@
 // what that library lacks: checksums, repair, fsyncs of directories, safe truncation and reads beside a writer.
 //
 // It never decides what to write, reads no clock, draws no random number (but a node id, from a source it is given),
-// starts no goroutine, and never changes a byte of a log that is damaged.
+// starts no goroutine, and never changes a byte of a log that is damaged but to give back what is missing.
 //
 // # The crash argument
 //
@@ -41,13 +41,17 @@
 //     the place that does not hold the newest durable one, so that a torn one leaves term and vote as they were.
 //   - A log without a checkpoint has forgotten, unless its slots say that it is empty: they do from its birth until its first
 //     snapshot is installed. Anything else in an empty log contradicts them, and is damage.
+//   - A hole is filled by whole files (fill.go): what verified is copied byte by byte, what a peer gave is held to the terms and
+//     offsets around it, and the new file takes the name of the old one when it is durable. A crash leaves the hole or what
+//     fills it, segment by segment. The hard state is not touched, for it tells of nothing new; what has been forgotten, an
+//     end or a vote, is never filled, because no peer knows what this replica promised.
 //   - Names: a replica's directory is complete and durable before it gets its name, has its name before it is registered,
 //     and is registered before its id is used. A registered id without its directory has forgotten (amnesia).
 //
 // # Where to start
 //
 // frame.go draws the bytes, repair.go decides between tear and damage; both are pure, and simulation's disk uses them.
-// log.go writes, cut.go truncates, front.go drops what was deleted, install.go replaces it all by a snapshot, rest.go lets go
-// of memory, open.go repairs, reader.go reads. directory.go and replicas.go hold the logs of a broker; register.go and
-// identity.go what must outlive them.
+// log.go writes, cut.go truncates, front.go drops what was deleted, install.go replaces it all by a snapshot, fill.go
+// puts back what was damaged (mending.go decides), rest.go lets go of memory, open.go repairs, reader.go reads. directory.go
+// and replicas.go hold the logs of a broker; register.go and identity.go what must outlive them.
 package wal

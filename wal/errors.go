@@ -12,6 +12,8 @@ var (
 	ErrNotRegistered = errors.New("wal: replica was never created here")
 	// ErrRemoved: the replica was removed for good. Its id is never used again.
 	ErrRemoved = errors.New("wal: replica was removed")
-	// ErrRange: entries were asked for that the log does not hold.
+	// ErrRange: entries were asked for that the log does not hold, or given for places that are no hole.
 	ErrRange = errors.New("wal: entries outside the log")
+	// ErrContradiction: an entry was given for a hole that does not fit to what is around it.
+	ErrContradiction = errors.New("wal: entry contradicts the log")
 )

@@ -66,7 +66,7 @@ func (l *Log) DropFront(base *partitions.Checkpoint) error {
 	if err := l.checkpoints.saveBase(base); err != nil {
 		return l.replacing("base", err)
 	}
-	l.forgetFront(len(gone), base.NextOffset)
+	l.forgetFront(len(gone), base)
 	if err := dropSegments(l.sys, l.directory, gone); err != nil {
 		return l.poisoned("drop of the front", err)
 	}
@@ -92,13 +92,13 @@ func (l *Log) behind(base *partitions.Checkpoint) []id.Index {
 }
 
 // forgetFront takes the first n segments out of the tables, once nobody reads in them.
-func (l *Log) forgetFront(n int, front id.Offset) {
+func (l *Log) forgetFront(n int, base *partitions.Checkpoint) {
 	l.life.Lock()
 	defer l.life.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.segments = append([]*segment(nil), l.segments[n:]...)
-	l.front = front
+	l.front, l.begin, l.mending = base.NextOffset, base.Index+1, nil
 }
 
 // dropSegments removes segments whose place a durable base has taken.

@@ -82,6 +82,57 @@ func FuzzSurvey(f *testing.F) {
 	})
 }
 
+// FuzzMend spoils a segment in one place and fills what is missing.
+func FuzzMend(f *testing.F) {
+	f.Add(uint16(100), uint16(200), []byte{}, uint16(500))
+	f.Add(uint16(300), uint16(10), []byte{1, 2, 3}, uint16(0))
+	f.Add(uint16(0), uint16(60000), []byte("\xf5TRF"), uint16(100))
+	s := newStory()
+	var whole []byte
+	for range 16 {
+		whole = AppendEntry(whole, testReplica, s.batch(80), s.next-2)
+	}
+	f.Add(uint16(len(whole)), uint16(0), []byte("junk"), uint16(1))
+	f.Fuzz(func(t *testing.T, at, gone uint16, put []byte, limit uint16) {
+		from := min(int(at), len(whole))
+		to := min(from+int(gone), len(whole))
+		segments := []SegmentBytes{{First: 2, Bytes: append(append(bytes.Clone(whole[:from]), put...), whole[to:]...)}}
+		want := s.next
+		for i := 0; i < len(segments); {
+			end := want
+			if i+1 < len(segments) {
+				end = segments[i+1].First
+			}
+			m, err := Mend(testReplica, segments[i], end)
+			if err != nil {
+				expected(t, err)
+				return
+			}
+			var files []SegmentBytes
+			for holes := m.Holes(); len(holes) > 0 && files == nil; holes = m.Holes() {
+				if err := m.Put(s.entries[holes[0].First-2], KnownTerms{Highest: 1}); err != nil {
+					t.Fatal(err)
+				}
+				files = m.Due(int(limit))
+			}
+			if files == nil {
+				i++
+			}
+			for _, file := range files {
+				j, found := slices.BinarySearchFunc(segments, file.First, func(s SegmentBytes, first id.Index) int { return int(s.First) - int(first) })
+				if !found {
+					segments = slices.Insert(segments, j, file)
+				}
+				segments[j] = file
+			}
+		}
+		v, err := Survey(testReplica, segments, Known{Durable: want - 1, Commit: want - 1})
+		if err != nil || v.Damage != nil || v.Last != want-1 || v.Torn != 0 {
+			t.Fatalf("filled: %+v, %v", v, err)
+		}
+	})
+}
+
 func FuzzParseSlots(f *testing.F) {
 	f.Add(NewSlots(goldenSlot))
 	f.Add(goldenSlot.AppendTo(nil))

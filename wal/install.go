@@ -67,6 +67,9 @@ func (l *Log) accept(w *partitions.Write) {
 	if w.Snapshot != nil {
 		l.state.Commit = max(l.state.Commit, w.Snapshot.Index)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.commit = l.state.Commit
 }
 
 // forgetAll makes the tables those of an empty log behind a snapshot, once nobody reads in the old one, and returns the old
@@ -80,7 +83,8 @@ func (l *Log) forgetAll(c *partitions.Checkpoint) (old []id.Index) {
 		old = append(old, s.first)
 	}
 	l.segments = []*segment{{first: c.Index + 1, index: &sparse{}}}
-	l.last, l.front = c.Index, c.NextOffset
+	l.last, l.front, l.begin = c.Index, c.NextOffset, c.Index+1
+	l.terms, l.mending = KnownTerms{Base: c.Term}, nil
 	l.durable, l.phase, l.renamed = c.Index, PhaseBegun, false
 	return old
 }

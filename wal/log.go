@@ -37,6 +37,8 @@ type Log struct {
 	// renamed: a segment file was created since the directory was last made durable.
 	renamed bool
 	phase   Phase
+	terms   KnownTerms // but for Highest
+	mending *Mending   // of the segment that is being filled; nil when there is none
 
 	// life is held for reading while files are read, and for writing while segments are cut away or the log is closed.
 	life   sync.RWMutex
@@ -47,6 +49,8 @@ type Log struct {
 	segments []*segment // never empty; ascending
 	last     id.Index
 	front    id.Offset // where the log begins: the next offset of its base; 0 where that does not verify
+	begin    id.Index  // the first entry there should be; segments[0].first but for a hole
+	commit   id.Index  // highest index known committed
 }
 
 var _ partitions.Log = (*Log)(nil)

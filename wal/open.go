@@ -66,26 +66,30 @@ func (o *opening) open() (*Log, error) {
 		return nil, err
 	}
 	o.doubt.durable = max(o.doubt.durable, o.verdict.Durable)
-	if damage == nil {
-		damage = o.verdict.Damage
-	}
-	if damage == nil {
-		if damage, err = o.discontinuity(); err != nil {
-			return nil, err
-		}
+	missing, err := o.discontinuity()
+	if err != nil {
+		return nil, err
 	}
 	terms := termFinder{opening: o}
 	if err := terms.find(); err != nil {
 		return nil, err
 	}
-	if damage == nil {
-		damage = terms.damage
-	}
+	damage = worst(damage, o.verdict.Damage, missing, terms.damage)
 	o.recover(damage, terms.found)
 	if damage != nil {
 		return o.log(), nil
 	}
 	return o.writable()
+}
+
+// worst picks the first damage that cannot be repaired in place, else the first.
+func worst(found ...*partitions.Damage) (w *partitions.Damage) {
+	for _, d := range found {
+		if d != nil && (w == nil || d.Kind > w.Kind) {
+			w = d
+		}
+	}
+	return w
 }
 
 // readState reads what is known beside the segments. The damage it returns leaves something to read from.
@@ -190,10 +194,11 @@ func (o *opening) discontinuity() (*partitions.Damage, error) {
 			Reason: fmt.Sprintf("the log begins at entry %d, and the newest checkpoint that verifies is of %d", o.firsts[0], want-1),
 		}, nil
 	}
-	if dropped := o.checkpoints.dropped(); dropped != 0 && o.firsts[0] != dropped+1 {
+	begins, dropped := o.checkpoints.begins(), o.checkpoints.dropped()
+	if begins != 0 && o.firsts[0] > begins+1 || dropped != 0 && o.firsts[0] != dropped+1 {
 		return &partitions.Damage{
-			Kind: partitions.DamageHole, File: segmentName(o.firsts[0]), Index: dropped + 1,
-			Reason: fmt.Sprintf("the log begins at entry %d, and its front was dropped through %d only", o.firsts[0], dropped),
+			Kind: partitions.DamageHole, File: segmentName(o.firsts[0]), Index: begins + 1,
+			Reason: fmt.Sprintf("the log begins at entry %d, and its front was dropped through %d", o.firsts[0], begins),
 		}, nil
 	}
 	for _, first := range o.firsts[:o.lo] {
@@ -241,8 +246,13 @@ func (o *opening) log() *Log {
 		phase: o.slot.Phase,
 		last:  o.verdict.Last, durable: o.verdict.Last,
 	}
+	l.begin, l.commit = o.firsts[0], l.state.Commit
+	if begins := o.checkpoints.begins(); begins != 0 && begins < l.begin {
+		l.begin = begins + 1
+	}
+	l.terms = KnownTerms{Found: o.recovered.Terms, Last: o.recovered.Last}
 	if o.base != nil {
-		l.front = o.base.NextOffset
+		l.front, l.terms.Base = o.base.NextOffset, o.base.Term
 	}
 	for _, first := range o.firsts[:o.lo+o.verdict.Segment+1] {
 		s := &segment{first: first}

@@ -8,11 +8,18 @@ import (
 )
 
 // termFinder lists where the terms of a log begin. Terms never fall, so segments that begin with the same term have no
-// other between them: with few terms, few segments are read.
+// other between them: with few terms, few segments are read. Of a segment whose beginning does not verify, the first entry
+// that does counts, even if it is in a later segment; where a term may have begun in bytes that do not, nobody knows the terms.
 type termFinder struct {
 	*opening
 	found  []partitions.TermStart
 	damage *partitions.Damage // of a segment that had to be read
+}
+
+// start is the first entry that verifies in a segment, or in those behind it.
+type start struct {
+	index id.Index
+	term  id.Term
 }
 
 // find lists the terms of the whole log: of the segments in front of those surveyed, and then the survey's.
@@ -23,10 +30,8 @@ func (t *termFinder) find() error {
 		if err != nil {
 			return err
 		}
-		if first != 0 {
-			t.found = append(t.found, partitions.TermStart{Index: t.firsts[0], Term: first})
-		}
-		if err := t.between(0, first, t.lo, surveyed[0].Term); err != nil {
+		t.add(partitions.TermStart{Index: first.index, Term: first.term})
+		if err := t.between(0, first, t.lo, t.surveyed()); err != nil {
 			return err
 		}
 	}
@@ -42,71 +47,88 @@ func (t *termFinder) add(s partitions.TermStart) {
 	}
 }
 
-// between adds the terms that begin behind the start of segment i, up to that with which segment j begins. The terms of
-// both first entries are given.
-func (t *termFinder) between(i int, ti id.Term, j int, tj id.Term) error {
+// between adds the terms that begin behind the start of segment i, up to that with which segment j begins.
+func (t *termFinder) between(i int, si start, j int, sj start) error {
 	switch {
-	case ti == tj:
+	case si.term == sj.term:
 		return nil
 	case j == i+1:
-		if err := t.within(i); err != nil {
-			return err
-		}
-		t.add(partitions.TermStart{Index: t.firsts[j], Term: tj})
-		return nil
+		return t.within(i, sj)
 	}
 	m := (i + j) / 2
-	tm, err := t.first(m)
+	sm, err := t.first(m)
 	if err != nil {
 		return err
 	}
-	if err := t.between(i, ti, m, tm); err != nil {
+	if err := t.between(i, si, m, sm); err != nil {
 		return err
 	}
-	return t.between(m, tm, j, tj)
+	return t.between(m, sm, j, sj)
 }
 
-// first returns the term of a segment's first entry.
-func (t *termFinder) first(i int) (id.Term, error) {
+// surveyed is the start of the segments that were surveyed.
+func (t *termFinder) surveyed() start {
+	return start{index: t.verdict.Terms[0].Index, term: t.verdict.Terms[0].Term}
+}
+
+// first returns the start of a segment.
+func (t *termFinder) first(i int) (start, error) {
+	if i == t.lo {
+		return t.surveyed(), nil
+	}
 	s, err := readSegment(t.directory, t.firsts[i])
 	if err != nil {
-		return 0, err
+		return start{}, err
 	}
 	w := walk(t.owner, s.Bytes, s.First)
 	for {
 		st, ok, err := w.next()
 		switch {
 		case err != nil:
-			return 0, fmt.Errorf("segment %s: %w", segmentName(s.First), err)
+			return start{}, fmt.Errorf("segment %s: %w", segmentName(s.First), err)
 		case !ok:
-			t.damaged(i, w, partitions.DamageAmnesia)
-			return 0, nil
+			t.damaged(i, w, partitions.DamageHole)
+			return t.first(i + 1)
 		case !st.bad:
-			return st.frame.Entry.Term, nil
+			return start{index: st.index, term: st.frame.Entry.Term}, nil
 		}
 		t.damaged(i, w, partitions.DamageHole)
 	}
 }
 
-// within adds the terms that begin within a segment.
-func (t *termFinder) within(i int) error {
+// within adds the terms that begin within a segment, and the one with which the next segment begins.
+func (t *termFinder) within(i int, next start) error {
 	s, err := readSegment(t.directory, t.firsts[i])
 	if err != nil {
 		return err
 	}
 	w := walk(t.owner, s.Bytes, s.First)
+	var last id.Term // of the entry before
+	take := func(index id.Index, term id.Term, gap bool) {
+		if gap {
+			kind := partitions.DamageHole
+			if last != 0 && last != term {
+				kind = partitions.DamageAmnesia
+			}
+			t.damaged(i, w, kind)
+		}
+		last = term
+		t.add(partitions.TermStart{Index: index, Term: term})
+	}
+	gap := false
 	for {
 		st, ok, err := w.next()
 		switch {
 		case err != nil:
 			return fmt.Errorf("segment %s: %w", segmentName(s.First), err)
-		case !ok && w.expect != t.firsts[i+1], ok && st.bad:
-			t.damaged(i, w, partitions.DamageAmnesia) // a term may have begun there
-		case ok:
-			t.add(partitions.TermStart{Index: st.index, Term: st.frame.Entry.Term})
-		}
-		if !ok {
+		case !ok:
+			take(next.index, next.term, gap || w.expect != next.index)
 			return nil
+		case st.bad:
+			gap = true
+		default:
+			take(st.index, st.frame.Entry.Term, gap)
+			gap = false
 		}
 	}
 }
