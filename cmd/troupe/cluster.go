@@ -15,7 +15,7 @@ import (
 )
 
 func clusterCommand(s *session) *cobra.Command {
-	return noun("cluster", "Look at the cluster", clusterStatusCommand(s))
+	return noun("cluster", "Look at the cluster, and move partitions", clusterStatusCommand(s), clusterPartitionsCommand(s), clusterAssignCommand(s))
 }
 
 // statusFlags are what the command line of cluster status says.
@@ -137,6 +137,10 @@ type jsonNode struct {
 	Gateway  string   `json:"gateway"`
 	Version  string   `json:"version"`
 	Alive    bool     `json:"alive"`
+	State    string   `json:"state,omitempty"` // whether it may hold replicas
+	Rack     string   `json:"rack,omitempty"`
+	Replicas int64    `json:"replicas"`
+	Leaders  int64    `json:"leaders"`
 	Problems []string `json:"problems"`
 }
 
@@ -146,17 +150,20 @@ func (s *session) clusterStatus(out io.Writer, cluster *protocol.DescribeCluster
 	var rows [][]string
 	problems := []string{}
 	for _, n := range cluster.Nodes {
-		node := jsonNode{n.Node.String(), n.Gateway, n.Version, n.Alive, append([]string{}, n.Problems...)}
+		node := jsonNode{n.Node.String(), n.Gateway, n.Version, n.Alive, n.State, n.Rack, n.Replicas, n.Leaders, append([]string{}, n.Problems...)}
 		nodes = append(nodes, node)
 		state := "alive"
 		if !n.Alive {
 			state = "down"
 			problems = append(problems, "broker "+node.Node+" is down")
 		}
+		if n.State == "draining" {
+			state += ", draining"
+		}
 		for _, p := range n.Problems {
 			problems = append(problems, "broker "+node.Node+": "+p)
 		}
-		rows = append(rows, []string{node.Node, node.Gateway, node.Version, state, fmt.Sprint(len(n.Problems))})
+		rows = append(rows, []string{node.Node, node.Gateway, node.Version, state, fmt.Sprint(n.Replicas), fmt.Sprint(n.Leaders), fmt.Sprint(len(n.Problems))})
 	}
 	var err error
 	if s.output == "json" {
@@ -169,7 +176,7 @@ func (s *session) clusterStatus(out io.Writer, cluster *protocol.DescribeCluster
 		}
 		fmt.Fprintf(out, "cluster %s: %s, %s, %s, %s\n\n", cluster.Cluster, health, plural(int64(len(nodes)), "broker"),
 			plural(cluster.Topics, "topic"), plural(cluster.Partitions, "partition"))
-		err = writeTable(out, []string{"BROKER", "GATEWAY", "VERSION", "STATE", "PROBLEMS"}, rows)
+		err = writeTable(out, []string{"BROKER", "GATEWAY", "VERSION", "STATE", "REPLICAS", "LEADERS", "PROBLEMS"}, rows)
 		if err == nil && len(problems) > 0 {
 			_, err = fmt.Fprintf(out, "\n%s\n", strings.Join(problems, "\n"))
 		}

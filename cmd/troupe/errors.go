@@ -80,9 +80,13 @@ func explainRefusal(err error, refused *protocol.Error) error {
 
 // nextSteps are what to do about a broker's refusal.
 var nextSteps = map[protocol.Code]string{
-	protocol.CodeUnknownTopic:  "`troupe topic list` shows what there is, `troupe topic create` makes one",
-	protocol.CodeTopicExists:   "--if-not-exists makes that fine",
-	protocol.CodeBatchTooLarge: "create the topic with a larger --set max.message.bytes, or try --compression",
-	protocol.CodeUnavailable:   "see `troupe cluster status` and the broker's log",
-	protocol.CodeDamaged:       "see `troupe cluster status` and the broker's log",
+	protocol.CodeUnknownTopic:      "`troupe topic list` shows what there is, `troupe topic create` makes one",
+	protocol.CodeTopicExists:       "--if-not-exists makes that fine",
+	protocol.CodeBatchTooLarge:     "create the topic with a larger --set max.message.bytes, or try --compression",
+	protocol.CodeTooFewBrokers:     "`troupe cluster status` lists the brokers",
+	protocol.CodeAssignmentChanged: "`troupe cluster partitions` shows what it is now",
+	protocol.CodeMoveUnderWay:      "`troupe cluster partitions` tells how far it is",
+	protocol.CodeUnknownBroker:     "`troupe cluster status` lists the brokers",
+	protocol.CodeUnavailable:       "see `troupe cluster status` and the broker's log",
+	protocol.CodeDamaged:           "see `troupe cluster status` and the broker's log",
 }

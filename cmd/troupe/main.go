@@ -71,7 +71,7 @@ func usageText(err error) string {
 
 // session is what every command of one run shares.
 type session struct {
-	broker string // host:port that clients connect to
+	broker string // host:port that clients connect to, or several with commas
 	output string // "table" or "json"
 	// started is set when the command line was understood: errors before that are the caller's usage.
 	started  bool
@@ -86,7 +86,7 @@ func rootCommand(s *session) *cobra.Command {
 		Short: "A distributed commit log made of actors",
 		Long: `Troupe is a distributed commit log: topics of ordered, durable partitions, written and read over TCP.
 
-Commands that talk to a broker find it by --broker HOST:PORT or the environment's TROUPE_BROKER.
+Commands that talk to a broker find it by --broker HOST:PORT[,HOST:PORT...] or the environment's TROUPE_BROKER.
 Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 not healthy; see ` + "`troupe help exit-codes`" + `.`,
 		Example: `  troupe serve                               # a broker on 127.0.0.1:9642, data in ./troupe-data
   troupe topic create hello --partitions 3
@@ -106,7 +106,7 @@ Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 not healthy; see 
 	if broker == "" {
 		broker = client.DefaultBroker
 	}
-	root.PersistentFlags().StringVar(&s.broker, "broker", broker, "address of any broker, HOST:PORT (environment: TROUPE_BROKER)")
+	root.PersistentFlags().StringVar(&s.broker, "broker", broker, "address of any broker, HOST:PORT; several with commas: the next is asked where one does not answer (environment: TROUPE_BROKER)")
 	root.PersistentFlags().StringVar(&s.output, "output", "table", "table for people, json for programs")
 	root.AddCommand(serveCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), configCommand(s),
 		demoCommand(s), benchCommand(s), versionCommand(s), exitCodesTopic())

@@ -13,6 +13,7 @@ import (
 
 	"troupe/gateway/client"
 	"troupe/gateway/protocol"
+	"troupe/partitions"
 	"troupe/partitions/catalog"
 	"troupe/partitions/id"
 )
@@ -25,6 +26,7 @@ func topicCommand(s *session) *cobra.Command {
 func topicCreateCommand(s *session) *cobra.Command {
 	var (
 		partitions            int32
+		replicas              int
 		settings              []string
 		ifNotExists, rehearse bool
 	)
@@ -33,12 +35,19 @@ func topicCreateCommand(s *session) *cobra.Command {
 		Short: "Create a topic",
 		Long:  "Creates a topic.\n\nSettings:\n" + settingsHelp(),
 		Example: `  troupe topic create hello --partitions 3
+  troupe topic create orders --partitions 6 --replicas 3
   troupe topic create events --partitions 12 --set max.message.bytes=4MiB --if-not-exists`,
 		Args: oneTopic,
 		RunE: func(c *cobra.Command, arguments []string) error {
 			chosen, err := parseSettings(settings)
 			if err != nil {
 				return err
+			}
+			if c.Flags().Changed("replicas") {
+				if _, twice := chosen["replicas"]; twice {
+					return usagef("--replicas and --set replicas say the same thing; give one of them")
+				}
+				chosen["replicas"] = strconv.Itoa(replicas)
 			}
 			wanted := catalog.CreateTopic{Name: id.Topic(arguments[0]), Partitions: partitions, Settings: chosen}
 			if err := wanted.Validate(); err != nil {
@@ -50,6 +59,7 @@ func topicCreateCommand(s *session) *cobra.Command {
 		},
 	}
 	command.Flags().Int32Var(&partitions, "partitions", 1, "how many partitions: the units of order and of parallelism")
+	command.Flags().IntVar(&replicas, "replicas", 0, "copies of each partition, on different brokers: 1, 3 or 5 (default: 1 below 3 brokers, else 3)")
 	command.Flags().StringArrayVar(&settings, "set", nil, "a setting, name=value; may be given several times")
 	command.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "succeed if there is a topic of that name already")
 	command.Flags().BoolVar(&rehearse, "dry-run", false, "check everything, create nothing")
@@ -60,7 +70,11 @@ func topicCreateCommand(s *session) *cobra.Command {
 func settingsHelp() string {
 	var b strings.Builder
 	for _, v := range catalog.Settings() {
-		fmt.Fprintf(&b, "  %-24s %s (%s; default %s)\n", v.Name, v.Description, v.Range, v.Default)
+		values := v.Range
+		if v.Default != "" {
+			values += "; default " + v.Default
+		}
+		fmt.Fprintf(&b, "  %-24s %s (%s)\n", v.Name, v.Description, values)
 	}
 	return b.String()
 }
@@ -140,12 +154,17 @@ func (s *session) listTopics(topics []protocol.MetadataTopic) error {
 		Topic      string `json:"topic"`
 		ID         string `json:"id"`
 		Partitions int    `json:"partitions"`
+		Replicas   int    `json:"replicas"`
 	}
 	listed := []listedTopic{}
 	var rows [][]string
 	for _, t := range topics {
-		listed = append(listed, listedTopic{t.Topic, t.TopicID.String(), len(t.Partitions)})
-		rows = append(rows, []string{t.Topic, t.TopicID.String(), strconv.Itoa(len(t.Partitions))})
+		replicas := 0
+		for _, p := range t.Partitions { // the most that one has: while it grows, others may be behind
+			replicas = max(replicas, len(p.Replicas))
+		}
+		listed = append(listed, listedTopic{t.Topic, t.TopicID.String(), len(t.Partitions), replicas})
+		rows = append(rows, []string{t.Topic, t.TopicID.String(), strconv.Itoa(len(t.Partitions)), strconv.Itoa(replicas)})
 	}
 	switch {
 	case s.output == "json":
@@ -154,7 +173,7 @@ func (s *session) listTopics(topics []protocol.MetadataTopic) error {
 		_, err := fmt.Fprintln(s.problems, "There are no topics yet; create one with `troupe topic create NAME`.")
 		return err
 	}
-	return s.table([]string{"TOPIC", "ID", "PARTITIONS"}, rows)
+	return s.table([]string{"TOPIC", "ID", "PARTITIONS", "REPLICAS"}, rows)
 }
 
 func topicDescribeCommand(s *session) *cobra.Command {
@@ -197,15 +216,12 @@ func (s *session) describeTopic(topic *protocol.DescribeTopicResponse) error {
 	}
 	fmt.Fprintln(s.out)
 	rows = nil
-	for _, p := range j.Partitions {
-		state := p.Role
-		if p.Problem != "" {
-			state += ": " + strings.TrimPrefix(p.Problem, p.Role+", ")
-		}
-		rows = append(rows, []string{strconv.Itoa(int(p.Partition)), p.Leader, strconv.FormatUint(p.Term, 10),
-			strconv.FormatInt(p.LogStart, 10), strconv.FormatInt(p.HighWatermark, 10), bytesText(p.Bytes), state})
+	short := shortNodes(nodesIn(topic))
+	for i, p := range j.Partitions {
+		rows = append(rows, []string{strconv.Itoa(int(p.Partition)), p.Leader, replicasText(&topic.Partitions[i], short), strconv.FormatUint(p.Term, 10),
+			strconv.FormatInt(p.LogStart, 10), strconv.FormatInt(p.HighWatermark, 10), bytesText(p.Bytes), partitionState(&topic.Partitions[i])})
 	}
-	return s.table([]string{"PARTITION", "LEADER", "TERM", "LOG START", "HIGH WATERMARK", "SIZE", "STATE"}, rows)
+	return s.table([]string{"PARTITION", "LEADER", "REPLICAS", "TERM", "LOG START", "HIGH WATERMARK", "SIZE", "STATE"}, rows)
 }
 
 // jsonTopic is a topic as --output json describes it.
@@ -228,31 +244,63 @@ type jsonSetting struct {
 }
 
 type jsonPartition struct {
-	Partition     int32    `json:"partition"`
-	Leader        string   `json:"leader"`
-	Replicas      []string `json:"replicas"`
-	Role          string   `json:"role"`
-	Ready         bool     `json:"ready"`
-	Term          uint64   `json:"term"`
-	LogStart      int64    `json:"log_start"`
-	HighWatermark int64    `json:"high_watermark"`
-	Bytes         int64    `json:"bytes"`
-	Problem       string   `json:"problem,omitempty"`
+	Partition     int32        `json:"partition"`
+	Leader        string       `json:"leader"`
+	Replicas      []string     `json:"replicas"`
+	Role          string       `json:"role"`
+	Ready         bool         `json:"ready"`
+	Term          uint64       `json:"term"`
+	LogStart      int64        `json:"log_start"`
+	HighWatermark int64        `json:"high_watermark"`
+	Bytes         int64        `json:"bytes"`
+	Problem       string       `json:"problem,omitempty"`
+	Assigned      int64        `json:"assigned"`
+	Settled       bool         `json:"settled"`
+	Members       []jsonMember `json:"members"`
+}
+
+// jsonMember is one replica of a partition: assigned, or still a member.
+type jsonMember struct {
+	Replica uint64 `json:"replica"`
+	Node    string `json:"node"`
+	Role    string `json:"role"`
+	State   string `json:"state,omitempty"`
+	Match   uint64 `json:"match,omitempty"`
+}
+
+// settingsOf is what the catalog's table of settings needs to know of a topic.
+func settingsOf(topic *protocol.DescribeTopicResponse) *catalog.Topic {
+	t := &catalog.Topic{Settings: topic.Settings}
+	for _, p := range topic.Partitions {
+		t.Partitions = append(t.Partitions, catalog.Assignment{Replicas: make([]partitions.Placed, len(p.Replicas))})
+	}
+	return t
+}
+
+func jsonPartitionOf(p *protocol.DescribedPartition) jsonPartition {
+	j := jsonPartition{
+		Partition: p.Partition, Leader: nodeText(p.Leader), Replicas: []string{}, Role: p.Role, Ready: p.Ready, Term: uint64(p.Term),
+		LogStart: int64(p.LogStart), HighWatermark: int64(p.HighWatermark), Bytes: p.Bytes, Problem: p.Problem,
+		Assigned: int64(p.Assigned), Settled: p.Settled, Members: []jsonMember{},
+	}
+	for _, r := range p.Replicas {
+		j.Replicas = append(j.Replicas, r.String())
+	}
+	for _, m := range p.Members {
+		j.Members = append(j.Members, jsonMember{uint64(m.Replica), m.Node.String(), m.Role, m.State, uint64(m.Match)})
+	}
+	return j
 }
 
 func jsonTopicOf(topic *protocol.DescribeTopicResponse) jsonTopic {
 	j := jsonTopic{Topic: topic.Topic, ID: topic.TopicID.String(), Partitions: []jsonPartition{},
 		Created: time.UnixMilli(int64(topic.Created)).UTC().Format(time.RFC3339)}
-	for _, v := range (&catalog.Topic{Settings: topic.Settings}).Values() {
+	for _, v := range settingsOf(topic).Values() {
 		j.Settings = append(j.Settings, jsonSetting{v.Name, v.Value, v.Unit, v.Range, v.Chosen})
 	}
-	for _, p := range topic.Partitions {
-		replicas := []string{}
-		for _, r := range p.Replicas {
-			replicas = append(replicas, r.String())
-		}
-		j.Partitions = append(j.Partitions, jsonPartition{p.Partition, nodeText(p.Leader), replicas, p.Role, p.Ready,
-			uint64(p.Term), int64(p.LogStart), int64(p.HighWatermark), p.Bytes, p.Problem})
+	for i := range topic.Partitions {
+		p := &topic.Partitions[i]
+		j.Partitions = append(j.Partitions, jsonPartitionOf(p))
 		j.Records += max(0, int64(p.HighWatermark-p.LogStart))
 		j.Bytes += p.Bytes
 	}

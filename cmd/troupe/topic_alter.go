@@ -57,7 +57,7 @@ func (s *session) alterTopic(ctx context.Context, broker *client.Client, name st
 	if err != nil {
 		return err
 	}
-	before := &catalog.Topic{Settings: described.Settings}
+	before := settingsOf(described)
 	after, err := before.Altered(command.Set, command.Unset)
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func (c AlterTopic) apply(next *State) (Result, error) {
 		return Result{}, err
 	}
 	if n := next.count(Active); wantedReplicas(altered.Settings) > n {
-		return Result{}, fmt.Errorf("topic %q: replicas=%s, but %d brokers take replicas; start more first: %w",
+		return Result{}, fmt.Errorf("topic %q: replicas=%s is more than the brokers that take some, %d; start more of them first: %w",
 			t.Name, altered.Settings[replicas], n, ErrTooFewNodes)
 	}
 	next.add(altered)

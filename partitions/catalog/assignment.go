@@ -83,10 +83,10 @@ func (s *State) takes(nodes []id.Node) error {
 	}
 	for i, n := range nodes {
 		if n == 0 || slices.Contains(nodes[:i], n) {
-			return fmt.Errorf("node %v is none, or named twice: %w", n, ErrInvalidAssignment)
+			return fmt.Errorf("broker %v is none, or named twice: %w", n, ErrInvalidAssignment)
 		}
 		if known := s.Nodes[n]; known != nil && known.State == Gone {
-			return fmt.Errorf("node %v is gone for ever: %w", n, ErrUnknownNode)
+			return fmt.Errorf("broker %v is gone for ever: %w", n, ErrUnknownNode)
 		}
 	}
 	return nil

@@ -82,9 +82,9 @@ func (s *State) known(n id.Node) (*Node, error) {
 	node := s.Nodes[n]
 	switch {
 	case node == nil:
-		return nil, fmt.Errorf("node %v: %w", n, ErrUnknownNode)
+		return nil, fmt.Errorf("broker %v: %w", n, ErrUnknownNode)
 	case node.State == Gone:
-		return nil, fmt.Errorf("node %v is gone for ever; start it with an empty data directory to give it another id: %w", n, ErrUnknownNode)
+		return nil, fmt.Errorf("broker %v is gone for ever; start it with an empty data directory to give it another id: %w", n, ErrUnknownNode)
 	}
 	return node, nil
 }
@@ -120,7 +120,7 @@ func (c Drain) apply(next *State) (Result, error) {
 	next.Nodes[c.Node] = &Node{State: state, Rack: node.Rack}
 	if left := next.count(Active); c.On && node.State == Active {
 		if topics := next.wider(left); len(topics) > 0 {
-			return Result{}, fmt.Errorf("without node %v %d are left to take replicas, too few for %s; start another broker first: %w",
+			return Result{}, fmt.Errorf("without broker %v %d are left to take replicas, too few for %s; start another one first: %w",
 				c.Node, left, sample(topics), ErrNodeInUse)
 		}
 	}
@@ -133,7 +133,7 @@ func (c Dismiss) apply(next *State) (Result, error) {
 		return Result{}, err
 	}
 	if topics := next.holding(c.Node); len(topics) > 0 {
-		return Result{}, fmt.Errorf("node %v still has replicas of %s; drain it, and wait until they have moved: %w",
+		return Result{}, fmt.Errorf("broker %v still has replicas of %s; drain it, and wait until they have moved: %w",
 			c.Node, sample(topics), ErrNodeInUse)
 	}
 	next.Nodes[c.Node] = &Node{State: Gone, Rack: node.Rack}
