@@ -147,9 +147,8 @@ func (nullLog) Fill([]partitions.Entry) error     { return nil }
 func (nullLog) Size() partitions.LogSize          { return partitions.LogSize{} }
 func (nullLog) Close() error                      { return nil }
 
-// BenchmarkProduce is the whole path of a produce inside the broker, from the router to its answer, on a log that costs
-// nothing: batches of 100 records of 100 bytes, with so many of them in flight.
-func BenchmarkProduce(b *testing.B) {
+// hundredRecords is a batch of 100 records of 100 bytes.
+func hundredRecords(b *testing.B) []byte {
 	records := batch.NewBuilder(batch.None)
 	for range 100 {
 		records.Append(1, nil, make([]byte, 100), nil)
@@ -158,6 +157,13 @@ func BenchmarkProduce(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return bytes
+}
+
+// BenchmarkProduce is the whole path of a produce inside the broker, from the router to its answer, on a log that costs
+// nothing: batches of 100 records of 100 bytes, with so many of them in flight.
+func BenchmarkProduce(b *testing.B) {
+	bytes := hundredRecords(b)
 	for _, flying := range []int{1, 16, 256} {
 		b.Run(fmt.Sprintf("inflight=%d", flying), func(b *testing.B) {
 			n := realNode(b, &nullDisk{})

@@ -143,16 +143,16 @@ func (c *courier) abandon(which func(*forward) bool, why error) {
 	}
 }
 
-// refuseAll completes everyone when the broker stops.
+// refuseAll completes everyone when the broker stops. What it answers others still leaves.
 func (c *courier) refuseAll() {
 	for _, what := range append(slices.Clone(c.taken[c.at:]), c.door.close(errStopped)...) {
 		if f, ok := what.(*forward); ok {
 			c.safely(func() { f.request.refuse(errStopped) })
+			continue
 		}
-		if a, ok := what.(*arrival); ok {
-			a.deliver(c)
-		}
+		what.deliver(c)
 	}
 	c.taken, c.at = nil, 0
+	c.ship()
 	c.abandon(func(*forward) bool { return true }, errStopped)
 }

@@ -2,6 +2,8 @@ package actors
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 
 	"troupe/partitions"
 	"troupe/partitions/catalog"
@@ -27,8 +29,12 @@ const (
 	boundsBytes  = 3 * 8
 )
 
-// answerFrame begins the answer to a question, with room for so many bytes of body.
+// answerFrame begins the answer to a question, with room for so many bytes of body. A broker that stops has done nothing, and
+// another one will lead soon: who asked may wait for that.
 func (q question) answerFrame(err error, body int) []byte {
+	if errors.Is(err, errStopped) && !errors.Is(err, partitions.ErrOutcomeUnknown) {
+		err = fmt.Errorf("%w: the broker asked stops", partitions.ErrNotReady)
+	}
 	b := startFrame(frameAnswer, answerHeader+1+body)
 	b = binary.LittleEndian.AppendUint64(b, q.life)
 	b = append(binary.LittleEndian.AppendUint64(b, q.number), q.what)

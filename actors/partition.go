@@ -264,7 +264,7 @@ func (l leave) reason() error {
 	if l.remove {
 		return fmt.Errorf("%w: the topic was deleted", partitions.ErrUnknownTopic)
 	}
-	return fmt.Errorf("%w: the broker stops", partitions.ErrUnavailable)
+	return errStopped
 }
 
 // leave ends the partition. With remove it ends at once; otherwise what is under way is finished first, for StopWait.
