@@ -23,7 +23,8 @@ type address struct {
 	leads     atomic.Uint64 // the term in which its replica leads and serves; 0: it does not
 	alone     atomic.Bool   // its replica has not heard a leader for silentTicks
 	route     *route
-	mail      door[mail] // from replicas on other brokers
+	mail      door[mail]   // from replicas on other brokers
+	mailed    atomic.Int64 // bytes in mail
 	problem   atomic.Pointer[string]
 }
 

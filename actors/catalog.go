@@ -222,6 +222,7 @@ func (c *curator) advance() {
 		return
 	default:
 		c.awake = true
+		c.board.problem.Store(nil)
 	}
 	c.reconcile()
 	c.conclude()

@@ -143,14 +143,14 @@ func (b *testBroker) start() {
 		b.cluster.t.Fatal(err)
 	}
 	b.node = n
-	if err := n.Start(func(err error) { b.ready = append(b.ready, err) }); err != nil {
-		b.cluster.t.Fatal(err)
-	}
-	for _, other := range b.cluster.brokers {
+	for _, other := range b.cluster.brokers { // links may begin before the broker does
 		if other != b && other.life != nil {
 			other.node.Reachable(b.id, true)
 			n.Reachable(other.id, true)
 		}
+	}
+	if err := n.Start(func(err error) { b.ready = append(b.ready, err) }); err != nil {
+		b.cluster.t.Fatal(err)
 	}
 }
 

@@ -148,10 +148,11 @@ func (s sealed) weight() int64 { return int64(len(s)) }
 
 // deliver sends it. Whoever waits for what it says asks again, or gives up at its deadline.
 func (s sealed) deliver(c *courier) {
-	if len(s) > MaxFrameBytes {
+	switch {
+	case len(s) <= MaxFrameBytes:
+		c.dispatch(s)
+	case len(s)+c.freight.bytes() <= c.limits.FreightBytes:
 		c.freight.add(s, sender{})
 		c.carry()
-		return
 	}
-	c.dispatch(s)
 }

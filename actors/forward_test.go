@@ -219,11 +219,14 @@ func TestForwardBudgets(t *testing.T) {
 	if a := near.produce(p, "b"); a.Err != nil {
 		t.Fatalf("after the others have ended: %v", a.Err)
 	}
-	large := near.send(p, string(make([]byte, 5<<10)))
+	first, large := near.send(p, string(make([]byte, 5<<10))), near.send(p, string(make([]byte, 5<<10)))
 	if a := large.only(t); !errors.Is(a.Err, partitions.ErrThrottled) {
 		t.Errorf("more bytes than may wait: %v", a.Err)
 	}
 	c.run()
+	if a := first.only(t); a.Err != nil {
+		t.Errorf("one alone: %v", a.Err)
+	}
 	if n := near.node.stage.peers.to(2).held.Load(); n != 0 {
 		t.Errorf("%d bytes are counted, and nothing waits", n)
 	}

@@ -27,7 +27,11 @@ func (h *herald) beat() {
 	h.beats++
 	whole := h.beats%h.limits.LeadersEvery == 0
 	var all, changed []led
-	for _, a := range h.board.view.Load().order {
+	order := h.board.view.Load().order
+	if len(h.told) > len(order) {
+		clear(h.told) // partitions have left: what the others are told once more does no harm
+	}
+	for _, a := range order {
 		term := id.Term(a.leads.Load())
 		if term != 0 {
 			all = append(all, led{a.partition, term})

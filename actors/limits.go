@@ -25,8 +25,8 @@ type Limits struct {
 	RestAfter time.Duration // default 15 s
 	// SpaceEvery is how often the room on the disk is looked at.
 	SpaceEvery time.Duration // default 1 s
-	// PeerBytes and PeerParcels wait for the courier to one other broker; above it messages between replicas are lost, and
-	// requests get ErrThrottled.
+	// PeerBytes, or one message, and PeerParcels wait for the courier to one other broker; above it messages between replicas
+	// are lost, and requests get ErrThrottled.
 	PeerBytes   int64 // default 64 MiB
 	PeerParcels int   // default 16384
 	// Mail waits for one partition's replica; what comes above it is lost.

@@ -231,8 +231,7 @@ type (
 	}
 	courierOrder struct {
 		unlogged
-		courier *courier
-		name    string
+		peer *peer
 	}
 	leaveOrder struct {
 		unlogged

@@ -197,13 +197,24 @@ func (r *root) Receive(c actor.Context) {
 		r.spawn(c, &ticker{stage: r.stage, board: r.board, herald: newHerald(r.stage, r.board, r.members)}, "ticker")
 		r.spawn(c, r.curator, "catalog")
 		r.spawn(c, &warden{stage: r.stage, board: r.board}, "warden")
+		for _, p := range r.peers.order() { // links may begin before the node does
+			r.start(c, p)
+		}
 	case spawnOrder:
 		r.spawn(c, m.partition, m.partition.name)
 	case courierOrder:
-		r.spawn(c, m.courier, m.name)
+		r.start(c, m.peer)
 	case configureOrder:
 		r.send(m.address.pid, m.configure)
 	case leaveOrder:
 		r.send(m.address.pid, m.leave)
+	}
+}
+
+// start spawns the courier to a broker, once.
+func (r *root) start(c actor.Context, p *peer) {
+	if !p.runs {
+		p.runs = true
+		r.spawn(c, newCourier(p), p.name())
 	}
 }

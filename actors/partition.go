@@ -59,6 +59,7 @@ type partition struct {
 	damage  error
 	ending  *leave
 	told    id.Offset         // the version of the assignment that the catalog's actor was told to be reached
+	follows led               // the leader's term, as it was last made known; of a leader on another broker
 	counted partitions.Counts // of this life's replica, as the meter was last told
 	traffic
 }

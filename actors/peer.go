@@ -22,12 +22,15 @@ type peer struct {
 	door  door[parcel]
 	held  atomic.Int64 // bytes behind the door
 	busy  atomic.Bool  // something waits for the next beat
+	runs  bool         // its courier was started; the node's actor's
 	up    atomic.Bool  // there is a link, as far as is known
 	fresh atomic.Bool  // a link has begun, and what this broker leads was not told over it
 
 	questions questions
 	assembly  assembly
 }
+
+func (p *peer) name() string { return fmt.Sprintf("courier-%v", p.node) }
 
 // parcel is what a courier is given.
 type parcel interface {
@@ -40,7 +43,7 @@ type parcel interface {
 // post gives a parcel that may be lost to the courier, or loses it: false.
 func (p *peer) post(what parcel) bool {
 	w := what.weight()
-	if p.held.Add(w) > p.stage.limits.PeerBytes || p.door.enter(what) != nil {
+	if held := p.held.Add(w); held > max(p.stage.limits.PeerBytes, w) || p.door.enter(what) != nil {
 		p.held.Add(-w)
 		return false
 	}
@@ -90,15 +93,14 @@ func (p *peers) to(node id.Node) *peer {
 		return one
 	}
 	added := &peer{stage: p.stage, node: node}
-	name := fmt.Sprintf("courier-%v", node)
-	added.pid = p.stage.system.NewLocalPID(p.node.Id + "/" + name)
+	added.pid = p.stage.system.NewLocalPID(p.node.Id + "/" + added.name())
 	added.door.limit = p.stage.limits.PeerParcels
 	added.door.wake = func() { p.stage.send(added.pid, wake{}) }
 	after := &known{byNode: map[id.Node]*peer{node: added}, order: append(slices.Clone(before.order), added)}
 	maps.Copy(after.byNode, before.byNode)
 	slices.SortFunc(after.order, func(a, b *peer) int { return cmp.Compare(a.node, b.node) })
 	p.known.Store(after)
-	p.stage.send(p.node, courierOrder{courier: newCourier(added), name: name})
+	p.stage.send(p.node, courierOrder{peer: added})
 	return added
 }
 

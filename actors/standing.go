@@ -14,6 +14,7 @@ const silentTicks = 2 * partitions.ElectionTicks
 type mail struct {
 	from    *peer
 	message partitions.Message
+	bytes   int64
 }
 
 // deliver takes a frame of messages to the partitions they are for. What a replica keeps of a message shares its memory: a
@@ -38,15 +39,28 @@ func (n *Node) deliver(from *peer, frame []byte) error {
 		if err != nil {
 			return err
 		}
-		_ = a.mail.enter(mail{from: from, message: m}) // one that is full loses it, as a link would
+		a.take(mail{from: from, message: m, bytes: int64(len(bytes))})
 	}
 	return nil
 }
+
+// take puts a message into the mail, which loses it when it is full, as a link would.
+func (a *address) take(m mail) {
+	if held := a.mailed.Add(m.bytes); held > max(mailBytes, m.bytes) || a.mail.enter(m) != nil {
+		a.mailed.Add(-m.bytes)
+	}
+}
+
+// mailBytes wait for one replica at most, or one message. A leader has 16 MiB on its way to a follower, or a snapshot.
+const mailBytes = 64 << 20
 
 // step hands the replica what others have sent it.
 func (p *partition) step() {
 	p.letters = p.mail.take(p.letters[:0], p.limits.RequestsATurn)
 	now := p.seams.Clock.Now()
+	for _, m := range p.letters {
+		p.mailed.Add(-m.bytes)
+	}
 	for _, m := range p.letters {
 		if p.running() {
 			p.life.replica.Step(m.from.node, m.message, now)
@@ -91,7 +105,8 @@ func (p *partition) stand() {
 		p.told = version
 		p.send(p.catalog, reached{partition: p.partition, version: version})
 	}
-	if s.Role != partitions.RoleLeader && s.LeaderNode != 0 {
+	if follows := (led{p.partition, s.Term}); s.Role != partitions.RoleLeader && s.LeaderNode != 0 && p.follows != follows {
+		p.follows = follows
 		p.leaders.learn(p.partition, s.Term, s.LeaderNode)
 	}
 	if p.phase == phaseSettling && (s.Ready || s.Role != partitions.RoleLeader && s.Leader != 0) {

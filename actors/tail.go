@@ -60,6 +60,7 @@ func (c *curator) hear(a partitions.FetchAnswer) {
 	if err == nil {
 		err = c.tail.take(a.Batches)
 	}
+	c.search(err)
 	switch {
 	case errors.As(err, &bounds) && c.tail.fold.State().Version < bounds.LogStart:
 		c.askWhole()
@@ -70,6 +71,17 @@ func (c *curator) hear(a partitions.FetchAnswer) {
 	default:
 		c.known()
 		c.ask()
+	}
+}
+
+// search shows operators that a broker that has just started has not found the catalog yet.
+func (c *curator) search(err error) {
+	if err == nil || c.awake {
+		return
+	}
+	sentence := "no broker that knows it has answered yet, so nothing is served here; it goes on asking: " + err.Error()
+	if was := c.board.problem.Swap(&sentence); was == nil {
+		c.log.Info("the catalog is looked for at other brokers", "reason", err)
 	}
 }
 
@@ -138,7 +150,7 @@ func (c *curator) restore(m whole) {
 		err = fold.Restore(m.snapshot)
 	}
 	if err != nil {
-		c.log.Info("the catalog's state could not be loaded from another broker; it is tried again by itself", "reason", err)
+		c.search(err)
 		c.later(c.limits.TailRetry, c.self, tailAgain{})
 		return
 	}

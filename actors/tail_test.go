@@ -223,3 +223,24 @@ func TestStopHandsOver(t *testing.T) {
 		t.Errorf("afterwards: %+v", a)
 	}
 }
+
+// A broker that starts alone says what it waits for, and goes on by itself. Links that begin before it does are used.
+func TestStartAlone(t *testing.T) {
+	c := newCluster(t, 2, Limits{})
+	c.brokers[0].kill()
+	c.brokers[1].kill()
+	alone := c.brokers[1]
+	alone.start()
+	c.pass(time.Minute)
+	if p := alone.node.Problems(); len(alone.ready) != 0 || len(p) != 1 {
+		t.Fatalf("started: %v, problems: %q", alone.ready, p)
+	}
+	if a := alone.produce(id.Partition{Topic: 16}, "x"); a.Err == nil {
+		t.Error("it serves")
+	}
+	c.brokers[0].start()
+	c.until("ready", func() bool { return len(alone.ready) == 1 && alone.ready[0] == nil })
+	if p := alone.node.Problems(); len(p) != 0 {
+		t.Errorf("problems: %q", p)
+	}
+}
