@@ -13,6 +13,7 @@ import (
 	"troupe/actors"
 	"troupe/gateway"
 	"troupe/gateway/client"
+	"troupe/membership"
 	"troupe/partitions/id"
 	"troupe/wal"
 )
@@ -28,6 +29,10 @@ type Broker struct {
 	options options
 	data    string
 	address string // stays the same over restarts
+	// cluster is nil for a broker alone; the founder of one begins it.
+	cluster  *Cluster
+	founder  bool
+	identity id.Node
 
 	directory *wal.Directory
 	node      *actors.Node
@@ -64,10 +69,7 @@ func WithLog(log *slog.Logger) Option { return func(o *options) { o.log = log } 
 // stops the broker when the test ends.
 func Start(t testing.TB, with ...Option) *Broker {
 	t.Helper()
-	b := &Broker{options: options{log: slog.New(slog.DiscardHandler)}, data: t.TempDir(), address: "127.0.0.1:0"}
-	for _, option := range with {
-		option(&b.options)
-	}
+	b := newBroker(t, with)
 	if err := b.start(); err != nil {
 		t.Fatalf("start a broker: %v", err)
 	}
@@ -78,6 +80,14 @@ func Start(t testing.TB, with ...Option) *Broker {
 	})
 	if err := b.createTopics(); err != nil {
 		t.Fatal(err)
+	}
+	return b
+}
+
+func newBroker(t testing.TB, with []Option) *Broker {
+	b := &Broker{options: options{log: slog.New(slog.DiscardHandler)}, data: t.TempDir(), address: "127.0.0.1:0"}
+	for _, option := range with {
+		option(&b.options)
 	}
 	return b
 }
@@ -122,17 +132,31 @@ func (b *Broker) start() (err error) {
 	}
 	identity := directory.Identity()
 	cluster := cmp.Or(identity.Cluster, id.Cluster(identity.Node))
-	node, err := actors.NewNode(actors.Options{
-		Seams:     actors.Seams{Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(syncs)},
-		Cluster:   cluster,
-		Node:      identity.Node,
-		Gateway:   listener.Addr().String(),
-		Version:   "troupetest",
-		Bootstrap: identity.Cluster == 0,
-		Log:       b.options.log,
-	})
+	b.identity = identity.Node
+	o := actors.Options{
+		Seams:       actors.Seams{Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(syncs)},
+		Cluster:     cluster,
+		Node:        identity.Node,
+		Incarnation: identity.Incarnation,
+		Gateway:     listener.Addr().String(),
+		Version:     "troupetest",
+		Bootstrap:   identity.Cluster == 0,
+		Log:         b.options.log,
+	}
+	if c := b.cluster; c != nil {
+		cluster = id.Cluster(c.brokers[0].identity)
+		o.Cluster, o.Bootstrap = cluster, o.Bootstrap && b.founder
+		o.Members, o.Seams.Peers = c, peers{c, identity.Node}
+	}
+	node, err := actors.NewNode(o)
 	if err != nil {
 		return errors.Join(err, listener.Close(), directory.Close())
+	}
+	if b.cluster != nil {
+		b.cluster.join(membership.Member{
+			Node: identity.Node, Incarnation: identity.Incarnation, Cluster: cluster, Gateway: o.Gateway, Version: o.Version,
+			Catalog: b.founder, Alive: true,
+		}, node)
 	}
 	if err := errors.Join(node.Run(ctx), directory.SetCluster(cluster)); err != nil {
 		return errors.Join(err, listener.Close(), node.Shutdown(ctx), directory.Close())
@@ -151,7 +175,25 @@ func (b *Broker) stop() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err := errors.Join(b.server.Close(ctx), b.node.Shutdown(ctx), b.directory.Close())
+	err := errors.Join(b.server.Close(ctx), b.node.Shutdown(ctx))
+	if b.cluster != nil {
+		b.cluster.leave(b.identity)
+	}
+	return errors.Join(err, b.close())
+}
+
+// cut ends the broker as if its process were killed: connections are cut, and what is under way is not waited for.
+func (b *Broker) cut() error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = b.server.Close(now) // says that it did not wait
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return errors.Join(b.node.Shutdown(ctx), b.close())
+}
+
+func (b *Broker) close() error {
+	err := b.directory.Close()
 	if served := <-b.served; !errors.Is(served, gateway.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
