@@ -26,7 +26,7 @@ type Twin struct {
 
 	segments    []*twinSegment // never empty, ascending
 	entries     []twinEntry    // consecutive
-	first       id.Index       // of entries, or the next one's where there are none
+	first       id.Index       // of entries, or the next one's where there are none; lost ones in front count
 	checkpoints []id.Index     // of the checkpoint files, ascending
 	bases       []id.Index     // of the base files, ascending
 	snapshots   []id.Index     // of the snapshots that never took effect
@@ -40,7 +40,6 @@ type Twin struct {
 	// renamed: a segment was created since the directory was last synced.
 	renamed bool
 	phase   wal.Phase
-	begin   id.Index       // the first entry there should be
 	terms   wal.KnownTerms // but for Highest
 	mending *wal.Mending   // of the segment that is being filled; nil when there is none
 }

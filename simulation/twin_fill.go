@@ -14,7 +14,7 @@ func (t *Twin) Holes() ([]partitions.Hole, error) {
 		return nil, err
 	}
 	var holes []partitions.Hole
-	for from := t.begin; from <= t.last(); {
+	for from := t.first; from <= t.last(); {
 		m, err := t.examine(from)
 		if err != nil {
 			return nil, err
@@ -55,7 +55,7 @@ func (t *Twin) examine(index id.Index) (*wal.Mending, error) {
 	if i+1 < len(t.segments) {
 		want = t.segments[i+1].first
 	}
-	s := wal.SegmentBytes{First: t.begin}
+	s := wal.SegmentBytes{First: t.first}
 	if i >= 0 {
 		b, _ := t.device.volume.ReadFile(t.path(t.segments[i].first))
 		s = wal.SegmentBytes{First: t.segments[i].first, Bytes: b[:min(int64(len(b)), t.segments[i].size)]}
@@ -122,13 +122,6 @@ func (t *Twin) mend(s wal.SegmentBytes) error {
 		t.segments = append(t.segments[:i], append([]*twinSegment{{first: s.First}}, t.segments[i:]...)...)
 	}
 	t.segments[i].size = size
-	if s.First < t.first {
-		missing := make([]twinEntry, t.first-s.First)
-		for i := range missing {
-			missing[i] = twinEntry{segment: s.First, lost: true}
-		}
-		t.entries, t.first = append(missing, t.entries...), s.First
-	}
 	for at := 0; at < len(s.Bytes); {
 		frame, n, length, err := t.frameAt(s.Bytes, at)
 		if err != nil {

@@ -54,7 +54,7 @@ func (t *Twin) DropFront(base *partitions.Checkpoint) error {
 	}
 	t.entries = slices.Clone(t.entries[base.Index+1-t.first:])
 	t.segments, t.first, t.front = slices.Clone(t.segments[n:]), base.Index+1, base.NextOffset
-	t.begin, t.mending = t.first, nil
+	t.mending = nil
 	t.disk.world.marks.count(MarkFrontDropped)
 	return t.thin()
 }

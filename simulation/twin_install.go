@@ -31,7 +31,7 @@ func (t *Twin) install(w *partitions.Write) error {
 		old = append(old, s.first)
 	}
 	t.segments, t.entries, t.first, t.front = []*twinSegment{{first: c.Index + 1}}, nil, c.Index+1, c.NextOffset
-	t.begin, t.terms, t.mending = t.first, wal.KnownTerms{Base: c.Term}, nil
+	t.terms, t.mending = wal.KnownTerms{Base: c.Term}, nil
 	t.durable, t.phase, t.renamed, t.resting = c.Index, wal.PhaseBegun, false, true
 	if err := t.replaceLog(old, c.Index); err != nil {
 		return err

@@ -91,10 +91,6 @@ func (t *Twin) open(known *knowledge) error {
 		return err
 	}
 	t.believe(known.slot, newest)
-	t.begin = t.first
-	if begins := t.begins(); begins != 0 {
-		t.begin = min(t.begin, begins+1)
-	}
 	t.terms = wal.KnownTerms{Found: t.recovered.Terms, Last: t.recovered.Last}
 	if base != nil {
 		t.terms.Base = base.Term
@@ -215,6 +211,9 @@ func (t *Twin) load(firsts []id.Index, durable id.Index) (segments []wal.Segment
 // beginning of a term may lie in a gap.
 func (t *Twin) scan(segments []wal.SegmentBytes, last, end int) (unknown *partitions.Damage, err error) {
 	t.first = segments[0].First
+	if begins := t.begins(); begins != 0 {
+		t.first = min(t.first, begins+1)
+	}
 	for i, s := range segments[:last+1] {
 		size := int64(len(s.Bytes))
 		if i == last {

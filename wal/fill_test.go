@@ -86,6 +86,18 @@ func (w *wounded) entries(first, last id.Index) []partitions.Entry {
 func (w *wounded) heal(t *testing.T, what string, n int) {
 	t.Helper()
 	l := w.open()
+	for from := id.Offset(0); from < w.story.offset; from += 2 {
+		batches, err := l.ReadBatches(from, w.story.offset, 1) // and what it keeps of the segments
+		if err == nil && !bytes.Equal(batches[0], w.story.batchAt(from)) {
+			t.Fatalf("%s: another batch than that at offset %d", what, from)
+		}
+	}
+	_, _, _, _ = l.FindTime(1<<40, 0, w.story.offset)
+	for i := w.firsts[0]; i < w.story.next; i++ {
+		if entries, err := l.Entries(i, i+1, 1); err == nil && line(entries[0]) != line(w.entries(i, i)[0]) || err != nil && !errors.Is(err, partitions.ErrDamaged) {
+			t.Fatalf("%s: entry %d: %v, %v", what, i, entries, err)
+		}
+	}
 	holes, err := l.Holes()
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
@@ -138,6 +150,17 @@ func (w *wounded) reads(t *testing.T, what string, l *Log) {
 	if diff := cmp.Diff(lines(w.entries(w.firsts[0], w.story.next-1)), lines(got)); diff != "" {
 		t.Fatalf("%s: entries (-want +got):\n%s", what, diff)
 	}
+	front := w.story.baseAt(w.firsts[0] - 1).NextOffset
+	for from := front; from < w.story.offset; from += 2 {
+		batches, err := l.ReadBatches(from, w.story.offset, 1)
+		if err != nil || !bytes.Equal(batches[0], w.story.batchAt(from)) {
+			t.Fatalf("%s: offset %d: %v", what, from, err)
+		}
+		at, _, found, err := l.FindTime(id.Timestamp(from*10), 0, w.story.offset)
+		if err != nil || !found || at != from {
+			t.Fatalf("%s: the time of offset %d is at %d (%v, %v)", what, from, at, found, err)
+		}
+	}
 }
 
 // wounds are what may be damaged without anything being forgotten.
@@ -188,6 +211,25 @@ func TestFill(t *testing.T) {
 				w.heal(t, fmt.Sprintf("%s, %d at a time, dropped %v", what, n, dropped), n)
 			}
 		}
+	}
+}
+
+// TestLostFront: the names of the checkpoints tell where a log begins, before there is a base and after.
+func TestLostFront(t *testing.T) {
+	for _, dropped := range []bool{false, true} {
+		w := newWounded(t, Options{}, dropped)
+		w.damage(t, func(files map[string][]byte) { delete(files, segmentName(w.firsts[0])) })
+		l := w.open()
+		want := partitions.Damage{Kind: partitions.DamageHole, File: segmentName(w.firsts[1]), Index: w.firsts[0]}
+		got := l.Recovered().Damage
+		if got == nil {
+			t.Fatal("nobody noticed")
+		}
+		want.Reason = got.Reason
+		if diff := cmp.Diff(want, *got); diff != "" {
+			t.Fatalf("damage (-want +got):\n%s", diff)
+		}
+		must(t, l.Close())
 	}
 }
 
@@ -415,6 +457,39 @@ func TestReadersBesideFill(t *testing.T) {
 		t.Fatalf("recovered %+v", got)
 	}
 	grown.check(t, l)
+}
+
+// TestReadersBesideNewSegments: likewise where whole files were lost, and segments are put between others.
+func TestReadersBesideNewSegments(t *testing.T) {
+	w := newWounded(t, Options{}, false)
+	w.damage(t, w.wounds()["three segments gone"])
+	l := w.open()
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for i := w.firsts[0]; i < w.story.next; i++ {
+					entries, err := l.Entries(i, i+1, 1)
+					if err == nil && line(entries[0]) != line(w.entries(i, i)[0]) {
+						t.Errorf("another entry than %d", i)
+					}
+					if err != nil && !errors.Is(err, partitions.ErrDamaged) {
+						t.Errorf("entry %d: %v", i, err)
+					}
+				}
+			}
+		})
+	}
+	must(t, w.fillOnce(l))
+	close(stop)
+	group.Wait()
+	w.whole(t, "beside readers", l)
 }
 
 // TestFillAnything: whatever is damaged, what is listed can be filled, and then nothing is missing.

@@ -84,8 +84,12 @@ func (l *Log) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, error)
 	}
 	defer l.life.RUnlock()
 	l.mu.Lock()
-	first, last := l.segments[0].first, l.last
+	first, last := l.begin, l.last
+	missing := l.segments[0].first
 	l.mu.Unlock()
+	if lo >= first && lo < missing && lo < hi && hi <= last+1 {
+		return nil, l.damaged(view{first: first}, 0, lo)
+	}
 	if lo < first || hi > last+1 || lo >= hi {
 		return nil, fmt.Errorf("entries %d to below %d of replica %d, which has %d to %d: %w", lo, hi, l.owner, first, last, ErrRange)
 	}
@@ -210,6 +214,7 @@ func (l *Log) find(from id.Offset) (v view, ok bool, lost, err error) {
 	if err != nil {
 		return view{}, false, nil, err
 	}
+	found := false // a batch
 	for before := i - 1; before >= 0; before-- {
 		p, _, err := l.indexed(before)
 		if err != nil {
@@ -218,12 +223,25 @@ func (l *Log) find(from id.Offset) (v view, ok bool, lost, err error) {
 		if p.index.damagedEnd {
 			lost = l.damaged(p, p.size, p.want)
 		}
-		if len(p.index.points) > 0 {
+		if found = len(p.index.points) > 0; found {
 			break
 		}
 	}
+	if !found && lost == nil {
+		lost = l.lostFront()
+	}
 	v, ok, err = l.indexed(i)
 	return v, ok, lost, err
+}
+
+// lostFront is the error for entries in front of the first segment that should be there; nil when there are none.
+func (l *Log) lostFront() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begin == l.segments[0].first {
+		return nil
+	}
+	return l.damaged(view{first: l.begin}, 0, l.begin)
 }
 
 // nextOffset tells the offset behind the last batch in segment i or, if it has none, in those before it.
@@ -292,12 +310,19 @@ func (l *Log) FindTime(t id.Timestamp, from, until id.Offset) (at id.Offset, sta
 		return 0, 0, false, err
 	}
 	defer l.life.RUnlock()
+	lost := l.lostFront()
 	for i := 0; ; i++ {
 		v, ok, err := l.indexed(i)
 		if err != nil || !ok {
 			return 0, 0, false, err
 		}
 		x := v.index
+		if len(x.points) > 0 && x.points[0].base <= from {
+			lost = nil // it was in front of what is wanted
+		}
+		if lost != nil {
+			return 0, 0, false, lost
+		}
 		if len(x.points) > 0 && x.next <= from && !x.damagedEnd {
 			continue
 		}
