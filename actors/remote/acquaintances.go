@@ -1,0 +1,44 @@
+package remote
+
+import (
+	"fmt"
+	"sync"
+
+	"troupe/partitions/id"
+)
+
+// mostAcquaintances bounds the nodes that are remembered: without TLS, whoever reaches the port invents nodes.
+const mostAcquaintances = 4096
+
+// acquaintances remembers in which life each node was met last, on either side of a link.
+//
+// Invariant: the life of a node that is remembered never goes back, and has one nonce.
+type acquaintances struct {
+	self Identity
+
+	mu  sync.Mutex
+	met map[id.Node]Identity
+}
+
+// admit checks what a peer says of itself, and remembers it. It returns errCluster or errTwin.
+func (a *acquaintances) admit(i Identity) error {
+	if i.Cluster != a.self.Cluster {
+		return fmt.Errorf("node %v belongs to cluster %v, this broker to %v: %w", i.Node, i.Cluster, a.self.Cluster, errCluster)
+	}
+	if i.Node == a.self.Node {
+		return fmt.Errorf("it calls itself node %v, which is this broker: %w", i.Node, errTwin)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last, known := a.met[i.Node]
+	switch {
+	case !known && len(a.met) >= mostAcquaintances:
+		return fmt.Errorf("node %v is one more than the %d that a broker remembers: %w", i.Node, mostAcquaintances, errCrowd)
+	case known && i.Incarnation < last.Incarnation:
+		return fmt.Errorf("node %v comes as start %d, after start %d was met: %w", i.Node, i.Incarnation, last.Incarnation, errTwin)
+	case known && i.Incarnation == last.Incarnation && i.Nonce != last.Nonce:
+		return fmt.Errorf("two brokers call themselves node %v, start %d: %w", i.Node, i.Incarnation, errTwin)
+	}
+	a.met[i.Node] = i
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package remote links brokers.
+package remote

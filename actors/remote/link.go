@@ -1,0 +1,299 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"troupe/partitions/id"
+)
+
+// What opening a link can fail with, beside ErrSecret, ErrCertificates and the errors of package net.
+var (
+	// ErrOptions: the options contradict themselves or lack something.
+	ErrOptions = errors.New("remote: invalid options")
+	// ErrUnsecured: others than this machine would reach the port, and there is nothing to tell them from brokers.
+	ErrUnsecured = errors.New("remote: off loopback brokers need a secret: give --secret-file FILE to each (`troupe secret new` makes one), or certificates")
+)
+
+// DefaultPeerBytes is PeerBytes where none are given.
+const DefaultPeerBytes = 32 << 20
+
+// Options make a Link.
+type Options struct {
+	Listen    string // host:port; port 0 takes a free one
+	Advertise string // host:port by which others reach it, for the log; empty: Listen
+	Identity  Identity
+	// Secrets are all accepted, the first is used. Certificates are an operator's own, instead. With neither, Listen must be
+	// on loopback, and links are plain.
+	Secrets      []Secret
+	Certificates *Certificates
+	// Address tells where a node's peer port is, from the newest View. It must not block.
+	Address func(id.Node) (hostport string, ok bool)
+	// Receive is called for each frame of an authenticated peer, in the order in which that peer sent them. The frame is the
+	// receiver's to keep. It must not block: all peers' frames pass through it, one at a time.
+	Receive func(from id.Node, frame []byte)
+	// Reachable is told that a link of this broker to a node has come up, or that it has ended or did not come about: then
+	// frames that were handed over may be lost. It is called one at a time with Receive, and must not block. nil: nobody is.
+	Reachable func(node id.Node, up bool)
+	// PeerBytes bounds the frames that wait to be sent to one peer, each charged a little more than its bytes; 0:
+	// DefaultPeerBytes.
+	PeerBytes int
+	Log       *slog.Logger     // nil: nothing is logged
+	Now       func() time.Time // nil: the system's clock
+}
+
+// Link is one broker's end of the links to all others.
+type Link struct {
+	options       Options
+	log           *slog.Logger
+	now           func() time.Time
+	keys          *keyring
+	transport     *transport
+	acquaintances *acquaintances
+	refusals      *refusals
+	system        *actor.ActorSystem // of its own: nothing but the reception can be named from outside
+	remote        *remote.Remote
+	reception     *actor.PID
+	ended         chan struct{}
+	numbers       atomic.Uint64 // of streams and outlets
+	outlets       sync.Map      // key to *outlet, until they end
+
+	mu             sync.RWMutex // held for reading while a frame is handed over
+	closed         bool
+	correspondents map[id.Node]*correspondent
+}
+
+// Open listens for other brokers. It returns ErrOptions, ErrUnsecured, or why the port cannot be had.
+func Open(o Options) (*Link, error) {
+	host, port, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{
+		options: o, log: o.Log, now: o.Now, keys: &keyring{self: o.Identity, now: o.Now},
+		acquaintances:  &acquaintances{self: o.Identity, met: map[id.Node]Identity{}},
+		refusals:       &refusals{log: o.Log, now: o.Now, tales: map[tale]*telling{}},
+		ended:          make(chan struct{}),
+		correspondents: map[id.Node]*correspondent{},
+	}
+	l.transport = &transport{keys: l.keys, refusals: l.refusals, host: l.hostDialed, failed: l.connectionFailed, bonds: map[*bond]struct{}{}}
+	if err := l.takeKeys(); err != nil {
+		return nil, err
+	}
+	l.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return demoted(o.Log) }))
+	if err := l.start(host, port); err != nil {
+		return nil, err
+	}
+	l.log.Info("open to other brokers", "address", l.Addr(), "advertised", o.Advertise, "encrypted", l.keys.secured())
+	return l, nil
+}
+
+// complete checks the options and puts defaults where there are none.
+func (o *Options) complete() (host string, port int, err error) {
+	if !o.Identity.whole() || o.Address == nil || o.Receive == nil {
+		return "", 0, fmt.Errorf("cluster, node, incarnation, Address and Receive must be given: %w", ErrOptions)
+	}
+	host, number, err := net.SplitHostPort(o.Listen)
+	if err == nil {
+		port, err = strconv.Atoi(number)
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is no address HOST:PORT to listen on: %w", o.Listen, ErrOptions)
+	}
+	if o.Certificates != nil && len(o.Secrets) > 0 {
+		return "", 0, fmt.Errorf("a secret and certificates cannot both be used; give one of them: %w", ErrOptions)
+	}
+	if o.Certificates == nil && len(o.Secrets) == 0 && !isLoopback(o.Listen) {
+		return "", 0, fmt.Errorf("%s is reached from other machines: %w", o.Listen, ErrUnsecured)
+	}
+	if o.PeerBytes == 0 {
+		o.PeerBytes = DefaultPeerBytes
+	}
+	if o.PeerBytes < charge(MaxFrame) {
+		return "", 0, fmt.Errorf("a budget of %d bytes holds no largest frame, which takes %d: %w", o.PeerBytes, charge(MaxFrame), ErrOptions)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Reachable == nil {
+		o.Reachable = func(id.Node, bool) {}
+	}
+	return host, port, nil
+}
+
+func (l *Link) takeKeys() error {
+	switch {
+	case l.options.Certificates != nil:
+		return l.keys.setCertificates(*l.options.Certificates)
+	case len(l.options.Secrets) > 0:
+		return l.keys.setSecrets(l.options.Secrets)
+	}
+	return nil
+}
+
+// start begins to listen. The library panics where the port cannot be had.
+func (l *Link) start(host string, port int) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.system.Shutdown()
+			err = fmt.Errorf("remote: listen on %s: %v; is another broker running?", l.options.Listen, r)
+		}
+	}()
+	if host == "" || net.ParseIP(host) != nil && net.ParseIP(host).To4() == nil {
+		host = "[" + host + "]" // the library joins host and port by a colon
+	}
+	l.remote = remote.NewRemote(l.system, remote.Configure(host, port,
+		remote.WithServerOptions(l.serverOptions()...),
+		remote.WithDialOptions(l.dialOptions()...),
+		remote.WithEndpointWriterBatchSize(mergedFrames),
+		remote.WithEndpointWriterQueueSize(queueFrames),
+		remote.WithEndpointManagerQueueSize(queueFrames),
+		oneAttempt))
+	l.remote.Start()
+	r := &reception{link: l, streams: map[string]*inbound{}, newest: map[id.Node]*inbound{}, ended: l.ended}
+	l.reception, err = l.system.Root.SpawnNamed(actor.PropsFromFunc(r.Receive), receptionName)
+	return err
+}
+
+// queueFrames is where the library's queue to a peer begins; it grows, and PeerBytes bounds it.
+const queueFrames = 1000
+
+// oneAttempt has the library give an outlet up when it cannot connect: correspondents try again, with an outlet of its own.
+func oneAttempt(c *remote.Config) { c.MaxRetryCount = 1 }
+
+const (
+	headerBytes = 16 << 10
+	answerBytes = 64 << 10 // of the few words that a peer answers
+	// keepaliveTime and keepaliveWait notice a peer that stalls.
+	keepaliveTime = 10 * time.Second
+	keepaliveWait = 2 * time.Second
+)
+
+func (l *Link) serverOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.Creds(l.transport),
+		grpc.UnaryInterceptor(l.refuseCall),
+		grpc.StreamInterceptor(l.serveStream),
+		grpc.MaxRecvMsgSize(messageBytes),
+		grpc.MaxSendMsgSize(answerBytes),
+		grpc.MaxHeaderListSize(headerBytes),
+		grpc.MaxConcurrentStreams(1),
+		grpc.ConnectionTimeout(connectTime),
+		grpc.WaitForHandlers(true),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: keepaliveTime, Time: keepaliveTime, Timeout: keepaliveWait,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 2}),
+	}
+}
+
+func (l *Link) dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithTransportCredentials(l.transport),
+		grpc.WithContextDialer(l.dialOutlet),
+		grpc.WithStreamInterceptor(l.openStream),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(answerBytes), grpc.MaxCallSendMsgSize(messageBytes)),
+		grpc.WithMaxHeaderListSize(headerBytes),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveWait}),
+		grpc.WithNoProxy(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableRetry(),
+		grpc.WithIdleTimeout(0),
+	}
+}
+
+// Addr is the address it listens on, with the port that was chosen.
+func (l *Link) Addr() string { return l.system.Address() }
+
+// Send hands a frame, which nobody changes from here on, to the link to a node. It never blocks, and frames of one caller
+// arrive in their order. It returns false for a frame that was not taken: too large, no address known, no link and the next
+// attempt still to come, the peer's budget exhausted, the link closed. true promises nothing.
+func (l *Link) Send(to id.Node, frame []byte) bool {
+	if len(frame) > MaxFrame || to == l.options.Identity.Node || to == 0 {
+		return false
+	}
+	l.mu.RLock()
+	c := l.correspondents[to]
+	if c != nil && !l.closed {
+		defer l.mu.RUnlock()
+		return c.send(frame)
+	}
+	l.mu.RUnlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	if c = l.correspondents[to]; c == nil {
+		if len(l.correspondents) >= mostAcquaintances {
+			return false
+		}
+		c = &correspondent{link: l, node: to}
+		l.correspondents[to] = c
+	}
+	return c.send(frame)
+}
+
+// SetSecrets takes secrets in place of the ones before: all are accepted, the first is used from the next connection on.
+// Links that began under a secret which is gone end, and begin anew. It returns ErrSecret when there are none and ErrOptions
+// where links are plain or have an operator's certificates.
+func (l *Link) SetSecrets(secrets []Secret) error {
+	if !l.keys.secured() || l.options.Certificates != nil {
+		return fmt.Errorf("a broker that began without a secret takes one at its next start: %w", ErrOptions)
+	}
+	if err := l.keys.setSecrets(secrets); err != nil {
+		return err
+	}
+	l.review()
+	return nil
+}
+
+// SetCertificates takes an operator's certificates in place of the ones before, for the next connections. Links whose
+// authority is gone end, and begin anew. It returns ErrCertificates, or ErrOptions where there were none before.
+func (l *Link) SetCertificates(c Certificates) error {
+	if l.options.Certificates == nil {
+		return fmt.Errorf("a broker that began without certificates takes them at its next start: %w", ErrOptions)
+	}
+	if err := l.keys.setCertificates(c); err != nil {
+		return err
+	}
+	l.review()
+	return nil
+}
+
+func (l *Link) tellReception(m any) { l.system.Root.Send(l.reception, m) }
+
+// Close ends all links, and returns when the port is free and Receive is called no more. It must not be called from Receive
+// or Reachable.
+func (l *Link) Close() {
+	l.mu.Lock()
+	was := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if was {
+		<-l.ended
+		return
+	}
+	l.outlets.Range(func(_, o any) bool {
+		o.(*outlet).end(errReplaced)
+		return true
+	})
+	l.remote.Shutdown(false)
+	l.system.Root.Stop(l.reception)
+	<-l.ended
+	l.system.Shutdown()
+}
