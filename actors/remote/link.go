@@ -108,7 +108,7 @@ func (o *Options) complete() (host string, port int, err error) {
 	if err == nil {
 		port, err = strconv.Atoi(number)
 	}
-	if err != nil {
+	if err != nil || port < 0 || port > 65535 {
 		return "", 0, fmt.Errorf("%q is no address HOST:PORT to listen on: %w", o.Listen, ErrOptions)
 	}
 	if o.Certificates != nil && len(o.Secrets) > 0 {

@@ -117,6 +117,21 @@ func (b *broker) reaches(t testing.TB, want reached) {
 	}
 }
 
+// fails sends until a frame is taken, and waits for the link to fail.
+func (b *broker) fails(t testing.TB, to id.Node) {
+	t.Helper()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for range 2000 {
+		if b.Send(to, []byte("let me in")) {
+			b.reaches(t, reached{to, false})
+			return
+		}
+		<-again.C
+	}
+	t.Fatalf("no frame to node %v was taken", to)
+}
+
 func numbered(n uint64, size int) []byte {
 	b := make([]byte, max(size, 8))
 	binary.BigEndian.PutUint64(b, n)

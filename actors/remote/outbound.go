@@ -114,6 +114,9 @@ func (p *parcel) ProtoReflect() protoreflect.Message {
 	return (&wrapperspb.BytesValue{Value: p.frame}).ProtoReflect()
 }
 
+// String says nothing of the frame: the library prints what it drops.
+func (p *parcel) String() string { return "a frame for " + p.outlet.key }
+
 // sent takes the oldest frames out of the account.
 func (o *outlet) sent(frames int) {
 	o.to.mu.Lock()

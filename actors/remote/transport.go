@@ -130,14 +130,14 @@ func explainTLS(err error) error {
 	var record tls.RecordHeaderError
 	var alert *net.OpError // how package tls wraps what the other side refused
 	switch {
-	case err == nil, errors.Is(err, errStranger):
+	case err == nil, errors.Is(err, errStranger), errors.Is(err, io.EOF):
 		return err
 	case errors.As(err, &record):
 		return fmt.Errorf("%w: %w", errPlain, err)
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		return fmt.Errorf("it refuses this broker's certificate: %w: %w", errStranger, err)
 	}
-	return err
+	return fmt.Errorf("%w: %w", errHandshake, err)
 }
 
 // review closes the connections of others whose authority is believed no more.

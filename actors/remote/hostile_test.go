@@ -1,0 +1,469 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"troupe/partitions/id"
+)
+
+// pair is two brokers that behave, for hostile tests to disturb.
+type pair struct {
+	*town
+	a, b *broker
+	sent uint64
+}
+
+func newPair(t testing.TB, change ...func(*Options)) *pair {
+	w := newTown()
+	p := &pair{town: w, a: w.open(t, 1, change...), b: w.open(t, 2, change...)}
+	p.undisturbed(t)
+	return p
+}
+
+// undisturbed sends a frame there and back.
+func (p *pair) undisturbed(t testing.TB) {
+	t.Helper()
+	p.sent++
+	p.passes(t, p.a, p.b, numbered(p.sent, 64))
+	p.passes(t, p.b, p.a, numbered(p.sent, 64))
+}
+
+// passes sends a frame until it arrives: links are at most once.
+func (p *pair) passes(t testing.TB, from, to *broker, frame []byte) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		from.Send(to.node, frame)
+		for waiting := true; waiting; {
+			select {
+			case r := <-to.frames:
+				if r.from == from.node && string(r.frame) == string(frame) {
+					return
+				}
+			case <-again.C:
+				waiting = false
+			case <-deadline:
+				t.Fatalf("node %v and node %v lost each other", from.node, to.node)
+			}
+		}
+	}
+}
+
+// stranger is a gRPC client that a test drives by hand.
+type stranger struct {
+	remote.RemotingClient
+	conn *grpc.ClientConn
+}
+
+func dial(t testing.TB, address string, c credentials.TransportCredentials) *stranger {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(c), grpc.WithNoProxy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &stranger{remote.NewRemotingClient(conn), conn}
+}
+
+// credentialsOf makes what a broker with a secret would show.
+func credentialsOf(t testing.TB, i Identity, secret string) credentials.TransportCredentials {
+	t.Helper()
+	k := &keyring{self: i, now: time.Now}
+	if err := k.setSecrets(secrets(secret)); err != nil {
+		t.Fatal(err)
+	}
+	c := k.clientTLS("")
+	c.VerifyConnection = nil // strangers talk to anyone
+	return credentials.NewTLS(c)
+}
+
+// stream opens a stream with a hello.
+func (s *stranger) stream(t testing.TB, hello string) remote.Remoting_ReceiveClient {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	if hello != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, helloKey, hello)
+	}
+	r, err := s.Receive(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// fate is the error that ends a stream.
+func fate(s remote.Remoting_ReceiveClient) error {
+	for {
+		if _, err := s.Recv(); err != nil {
+			return err
+		}
+	}
+}
+
+var guest = Identity{Cluster: testCluster, Node: 9, Incarnation: 1, Nonce: 5}
+
+func helloOf(i Identity) string { return string(appendHello(nil, i)) }
+
+func connectRequest() *remote.RemoteMessage {
+	return &remote.RemoteMessage{MessageType: &remote.RemoteMessage_ConnectRequest{ConnectRequest: &remote.ConnectRequest{
+		ConnectionType: &remote.ConnectRequest_ServerConnection{ServerConnection: &remote.ServerConnection{SystemId: "x", Address: "y"}},
+	}}}
+}
+
+// frameMessage is a message that passes, for tests to spoil.
+func frameMessage(frame []byte) (*remote.RemoteMessage, *remote.MessageBatch) {
+	data, err := proto.Marshal(wrapperspb.Bytes(frame))
+	if err != nil {
+		panic(err)
+	}
+	b := &remote.MessageBatch{
+		TypeNames: []string{frameType},
+		Targets:   []*actor.PID{{Address: "z", Id: receptionName}},
+		Envelopes: []*remote.MessageEnvelope{{MessageData: data}},
+	}
+	return &remote.RemoteMessage{MessageType: &remote.RemoteMessage_MessageBatch{MessageBatch: b}}, b
+}
+
+// TestHellosRefused has strangers say every wrong hello, with and without TLS.
+func TestHellosRefused(t *testing.T) {
+	for _, mode := range []string{"plain", "secret"} {
+		var change []func(*Options)
+		if mode == "secret" {
+			change = append(change, withSecrets(first))
+		}
+		p := newPair(t, change...)
+		good := guest
+		for _, c := range []struct {
+			name  string
+			hello string
+			cause string
+		}{
+			{"none", "", "no handshake"},
+			{"garbage", "hello", "no handshake"},
+			{"cut", helloOf(good)[:39], "no handshake"},
+			{"longer", helloOf(good) + "x", "no handshake"},
+			{"newer version", "\xf5TRL\x02" + helloOf(good)[5:], "incompatible version"},
+			{"much newer version", "\xf5TRL\x09whatever may come", "incompatible version"},
+			{"no node", helloOf(Identity{Cluster: testCluster, Incarnation: 1}), "no handshake"},
+			{"another cluster", helloOf(Identity{Cluster: 0xC2, Node: 9, Incarnation: 1}), "another cluster"},
+			{"the broker itself", helloOf(Identity{Cluster: testCluster, Node: 1, Incarnation: 9}), "copied directory"},
+			{"a copied directory", helloOf(Identity{Cluster: testCluster, Node: 2, Incarnation: 1, Nonce: 99}), "copied directory"},
+		} {
+			t.Run(mode+"/"+c.name, func(t *testing.T) {
+				creds := insecure.NewCredentials()
+				if mode == "secret" {
+					claimed, err := parseHello([]byte(c.hello))
+					if err != nil {
+						claimed = guest
+					}
+					creds = credentialsOf(t, claimed, first)
+				}
+				err := fate(dial(t, p.a.Addr(), creds).stream(t, c.hello))
+				if status.Code(err) != codes.PermissionDenied {
+					t.Errorf("it ends with %v", err)
+				}
+				p.a.log.says(t, "level=WARN", c.cause, "next=")
+				p.undisturbed(t)
+			})
+		}
+	}
+}
+
+// TestOlderLifeRefused meets a node, then older starts of it, on both sides of a link.
+func TestOlderLifeRefused(t *testing.T) {
+	p := newPair(t)
+	life := guest
+	life.Incarnation = 3
+	s := dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(life))
+	if err := s.Send(connectRequest()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	life.Incarnation = 2
+	if err := fate(dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(life))); status.Code(err) != codes.PermissionDenied || !strings.Contains(err.Error(), "start 2, after start 3") {
+		t.Errorf("start 2 ends with %v", err)
+	}
+	p.open(t, guest.Node, func(o *Options) { o.Identity = life }) // now the broker dials it
+	p.a.Send(guest.Node, []byte("hello?"))
+	p.a.log.says(t, "no link to a broker", "copied directory", "start 2, after start 3")
+	p.undisturbed(t)
+}
+
+// TestMeantAnother finds another node at the address of the one it means.
+func TestMeantAnother(t *testing.T) {
+	p := newPair(t, withSecrets(first))
+	p.move(7, p.b.Addr())
+	p.a.Send(7, []byte("for 7 only"))
+	p.a.log.says(t, "another broker met", "0000000000000007")
+	p.a.reaches(t, reached{7, false})
+	p.undisturbed(t)
+	if len(p.b.frames) > 0 {
+		t.Error("a frame reached another node than the one it was meant for")
+	}
+}
+
+// TestImpostor has a broker's certificate and another broker's name.
+func TestImpostor(t *testing.T) {
+	p := newPair(t, withSecrets(first))
+	claimed := Identity{Cluster: testCluster, Node: 2, Incarnation: 5}
+	err := fate(dial(t, p.a.Addr(), credentialsOf(t, guest, first)).stream(t, helloOf(claimed)))
+	if status.Code(err) != codes.PermissionDenied {
+		t.Errorf("it ends with %v", err)
+	}
+	p.a.log.says(t, "false name", "node 0000000000000002")
+	p.undisturbed(t)
+}
+
+// TestWithoutTheSecret has brokers and strangers come with a wrong secret, none, and no certificate.
+func TestWithoutTheSecret(t *testing.T) {
+	p := newPair(t, withSecrets(first))
+	for _, c := range []struct {
+		name   string
+		change []func(*Options)
+		theirs string // cause in its own log
+		ours   string
+	}{
+		{"wrong secret", []func(*Options){withSecrets(second)}, "wrong secret", "wrong secret"},
+		{"no secret", nil, "not reached", "no encryption"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wrong := p.open(t, 3, c.change...)
+			wrong.fails(t, 1)
+			wrong.log.says(t, "no link to a broker", c.theirs)
+			p.a.log.says(t, "a connection was refused", c.ours)
+			p.a.fails(t, 3)
+			p.undisturbed(t)
+			if len(p.a.frames)+len(wrong.frames) > 0 {
+				t.Error("a frame crossed")
+			}
+		})
+	}
+	t.Run("no certificate", func(t *testing.T) {
+		conn, err := tls.Dial("tcp", p.a.Addr(), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+		if err == nil {
+			_, err = conn.Read(make([]byte, 1)) // TLS 1.3 tells a client only now
+			conn.Close()
+		}
+		if err == nil {
+			t.Error("a client without a certificate was let in")
+		}
+		p.undisturbed(t)
+	})
+}
+
+// TestGarbageOnThePort sends what is no broker's: without TLS, cut handshakes, HTTP, silence.
+func TestGarbageOnThePort(t *testing.T) {
+	for _, mode := range []string{"plain", "secret"} {
+		var change []func(*Options)
+		if mode == "secret" {
+			change = append(change, withSecrets(first))
+		}
+		p := newPair(t, change...)
+		for name, text := range map[string]string{
+			"random":    strings.Repeat("\x00\xff\x17garbage\r\n", 1000),
+			"http":      "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+			"tls":       "\x16\x03\x01\x40\x00\x01" + strings.Repeat("\x00", 100),
+			"preface":   preface + "\xff\xff\xff\x00\x00\x00\x00\x00\x00",
+			"half":      preface[:10],
+			"nothing":   "",
+			"huge ping": preface + "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + strings.Repeat("\x7f", 1<<16),
+		} {
+			t.Run(mode+"/"+name, func(t *testing.T) {
+				conn, err := net.Dial("tcp", p.a.Addr())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				_, _ = conn.Write([]byte(text)) // it may be cut at any byte
+				_ = conn.(*net.TCPConn).CloseWrite()
+				for b := make([]byte, 4096); err == nil; {
+					_, err = conn.Read(b)
+				}
+				p.undisturbed(t)
+			})
+		}
+	}
+}
+
+// TestCallsRefused makes every call that is not a link's.
+func TestCallsRefused(t *testing.T) {
+	p := newPair(t, withSecrets(first))
+	s := dial(t, p.a.Addr(), credentialsOf(t, guest, first))
+	_, err := s.ListProcesses(t.Context(), &remote.ListProcessesRequest{Pattern: ".*", Type: remote.ListProcessesMatchType_MatchRegex})
+	if status.Code(err) != codes.PermissionDenied {
+		t.Errorf("ListProcesses: %v", err)
+	}
+	p.a.log.says(t, "foreign message", "ListProcesses")
+	_, err = s.GetProcessDiagnostics(t.Context(), &remote.GetProcessDiagnosticsRequest{Pid: &actor.PID{Id: receptionName}})
+	if status.Code(err) != codes.PermissionDenied {
+		t.Errorf("GetProcessDiagnostics: %v", err)
+	}
+	for _, method := range []string{"/remote.Remoting/Unheard", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.health.v1.Health/Check", "nonsense"} {
+		err := s.conn.Invoke(t.Context(), method, &wrapperspb.BytesValue{}, &wrapperspb.BytesValue{})
+		if code := status.Code(err); code != codes.Unimplemented && code != codes.Internal {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	p.undisturbed(t)
+}
+
+// TestForeignMessagesRefused sends an admitted peer's messages with each thing that is not a link's. Without the guard most
+// of them end this process.
+func TestForeignMessagesRefused(t *testing.T) {
+	p := newPair(t)
+	batch := func(spoil func(*remote.MessageBatch)) *remote.RemoteMessage {
+		m, b := frameMessage([]byte("frame"))
+		spoil(b)
+		return m
+	}
+	system := func(m proto.Message) *remote.RemoteMessage {
+		return batch(func(b *remote.MessageBatch) {
+			b.TypeNames[0] = string(proto.MessageName(m))
+			b.Envelopes[0].MessageData, _ = proto.Marshal(m)
+		})
+	}
+	whole := batch(func(*remote.MessageBatch) {})
+	for _, c := range []struct {
+		name     string
+		messages []*remote.RemoteMessage
+	}{
+		{"no connect request", []*remote.RemoteMessage{whole}},
+		{"two connect requests", []*remote.RemoteMessage{connectRequest(), connectRequest()}},
+		{"a client's connect request", []*remote.RemoteMessage{{MessageType: &remote.RemoteMessage_ConnectRequest{ConnectRequest: &remote.ConnectRequest{
+			ConnectionType: &remote.ConnectRequest_ClientConnection{ClientConnection: &remote.ClientConnection{}}}}}}},
+		{"an empty connect request", []*remote.RemoteMessage{{MessageType: &remote.RemoteMessage_ConnectRequest{}}}},
+		{"nothing", []*remote.RemoteMessage{{}}},
+		{"a connect response", []*remote.RemoteMessage{{MessageType: &remote.RemoteMessage_ConnectResponse{ConnectResponse: &remote.ConnectResponse{}}}}},
+		{"a disconnect request", []*remote.RemoteMessage{{MessageType: &remote.RemoteMessage_DisconnectRequest{DisconnectRequest: &remote.DisconnectRequest{}}}}},
+		{"Stop", []*remote.RemoteMessage{connectRequest(), system(&actor.Stop{})}},
+		{"Watch", []*remote.RemoteMessage{connectRequest(), system(&actor.Watch{Watcher: &actor.PID{Id: "x"}})}},
+		{"Terminated", []*remote.RemoteMessage{connectRequest(), system(&actor.Terminated{Who: &actor.PID{Id: receptionName}})}},
+		{"PoisonPill", []*remote.RemoteMessage{connectRequest(), system(&actor.PoisonPill{})}},
+		{"a spawn", []*remote.RemoteMessage{connectRequest(), system(&remote.ActorPidRequest{Name: "x", Kind: "y"})}},
+		{"an unknown type", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.TypeNames[0] = "no.such.Type" })}},
+		{"a second type", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.TypeNames = append(b.TypeNames, "actor.Stop") })}},
+		{"no type", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.TypeNames = nil })}},
+		{"a type index too high", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].TypeId = 1 })}},
+		{"a negative type index", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].TypeId = -1 })}},
+		{"a target index too high", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].Target = 1 })}},
+		{"a negative target index", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].Target = -1 })}},
+		{"no target", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Targets = nil })}},
+		{"a sender index", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].Sender = 1 })}},
+		{"another node as sender", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) {
+			b.Senders = []*actor.PID{{Id: id.Node(2).String() + "/1"}}
+			b.Envelopes[0].Sender = 1
+		})}},
+		{"another serializer", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].SerializerId = 1 })}},
+		{"an unknown serializer", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].SerializerId = 77 })}},
+		{"another actor", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Targets[0].Id = "activator" })}},
+		{"a request id", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].TargetRequestId = 3 })}},
+		{"a header", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) {
+			b.Envelopes[0].MessageHeader = &remote.MessageHeader{HeaderData: map[string]string{"a": "b"}}
+		})}},
+		{"no frame", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes[0].MessageData = []byte{0x0a, 0x7f} })}},
+		{"a frame and more", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) {
+			b.Envelopes[0].MessageData = append(b.Envelopes[0].MessageData, 0x10, 1)
+		})}},
+		{"no envelopes", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) { b.Envelopes = nil })}},
+		{"too many envelopes", []*remote.RemoteMessage{connectRequest(), batch(func(b *remote.MessageBatch) {
+			for range mergedFrames {
+				b.Envelopes = append(b.Envelopes, b.Envelopes[0])
+			}
+		})}},
+		{"too large a frame", []*remote.RemoteMessage{connectRequest(), func() *remote.RemoteMessage {
+			m, _ := frameMessage(make([]byte, MaxFrame+1))
+			return m
+		}()}},
+		{"too large a message", []*remote.RemoteMessage{connectRequest(), func() *remote.RemoteMessage {
+			m, _ := frameMessage(make([]byte, messageBytes))
+			return m
+		}()}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(guest))
+			for _, m := range c.messages {
+				_ = s.Send(m) // it may end at any of them
+			}
+			if err := fate(s); status.Code(err) != codes.PermissionDenied && status.Code(err) != codes.ResourceExhausted {
+				t.Errorf("it ends with %v", err)
+			}
+			p.undisturbed(t)
+			if len(p.a.frames) > 0 {
+				t.Error("a frame came through")
+			}
+		})
+	}
+	p.a.log.says(t, "foreign message", "127.0.0.1")
+	if n := strings.Count(p.a.log.String(), "cause=\"foreign message\""); n != 1 {
+		t.Errorf("%d lines of the log about one cause and peer, want 1", n)
+	}
+}
+
+// TestNewestStreamWins has two streams of one node: frames of the older one stop.
+func TestNewestStreamWins(t *testing.T) {
+	p := newPair(t)
+	open := func() remote.Remoting_ReceiveClient {
+		s := dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(guest))
+		if err := s.Send(connectRequest()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	frame := func(text string) *remote.RemoteMessage {
+		m, _ := frameMessage([]byte(text))
+		return m
+	}
+	older := open()
+	if err := older.Send(frame("older")); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.a.next(t); string(got.frame) != "older" || got.from != guest.Node {
+		t.Fatalf("got %q of node %v", got.frame, got.from)
+	}
+	newer := open()
+	if err := fate(older); status.Code(err) != codes.Unavailable {
+		t.Fatalf("the older stream ends with %v", err)
+	}
+	if err := newer.Send(frame("newer")); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.a.next(t); string(got.frame) != "newer" {
+		t.Fatalf("got %q", got.frame)
+	}
+	p.undisturbed(t)
+}
+
+// TestUnsecuredOffLoopback refuses to listen where others could come in.
+func TestUnsecuredOffLoopback(t *testing.T) {
+	for _, listen := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.com:0"} {
+		_, err := Open(Options{Listen: listen, Identity: guest, Address: newTown().address, Receive: func(id.Node, []byte) {}})
+		if !errors.Is(err, ErrUnsecured) || !strings.Contains(err.Error(), "--secret-file") {
+			t.Errorf("%s: %v", listen, err)
+		}
+	}
+}
