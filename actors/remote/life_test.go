@@ -135,31 +135,58 @@ func TestPeerMoves(t *testing.T) {
 	p.undisturbed(t)
 }
 
-// TestBudget fills the budget of a peer that takes connections and says nothing, and gets it back.
+// TestBudget fills the budget of a peer that takes connections and says nothing, and gets it back when the peer goes.
 func TestBudget(t *testing.T) {
-	mute, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mute.Close()
 	const frames = 8
 	p := newPair(t, func(o *Options) { o.PeerBytes = frames * charge(MaxFrame) })
-	p.move(6, mute.Addr().String())
+	mute := listenMutely(t, p)
 	for i := range frames {
-		if !p.a.Send(6, make([]byte, MaxFrame)) {
+		if !p.a.Send(mutely, make([]byte, MaxFrame)) {
 			t.Fatalf("frame %d was not taken", i)
 		}
 	}
-	if p.a.Send(6, nil) {
+	if p.a.Send(mutely, nil) {
 		t.Error("a frame above the budget was taken")
 	}
 	p.undisturbed(t)
-	p.a.reaches(t, reached{6, false}) // after connectTime
-	p.a.log.says(t, "no answer", "0000000000000006")
-	p.a.fails(t, 6)
-	if n := p.a.correspondents[6].held(); n != 0 {
+	conn, err := mute.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mute.Close()
+	conn.Close()
+	p.a.reaches(t, reached{mutely, false})
+	p.a.fails(t, mutely)
+	if n := p.a.correspondents[mutely].held(); n != 0 {
 		t.Errorf("%d bytes are still held for a peer without a link", n)
 	}
+}
+
+// TestSilentPeer gives up a peer that takes connections and says nothing.
+func TestSilentPeer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes as long as a connection may")
+	}
+	p := newPair(t)
+	listenMutely(t, p)
+	p.a.Send(mutely, []byte("hello?"))
+	p.a.reaches(t, reached{mutely, false})
+	p.a.log.says(t, "no answer", mutely.String())
+	p.undisturbed(t)
+}
+
+const mutely id.Node = 6
+
+// listenMutely has node mutely listen, and no more.
+func listenMutely(t *testing.T, p *pair) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	p.move(mutely, l.Addr().String())
+	return l
 }
 
 func (c *correspondent) held() int {

@@ -87,12 +87,16 @@ func Open(o Options) (*Link, error) {
 		ended:          make(chan struct{}),
 		correspondents: map[id.Node]*correspondent{},
 	}
-	l.transport = &transport{keys: l.keys, refusals: l.refusals, host: l.hostDialed, failed: l.connectionFailed, bonds: map[*bond]struct{}{}}
+	l.transport = &transport{keys: l.keys, refusals: l.refusals, host: l.hostDialed, failed: l.connectionFailed, answering: make(chan struct{}), bonds: map[*bond]struct{}{}}
 	if err := l.takeKeys(); err != nil {
 		return nil, err
 	}
 	l.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return demoted(o.Log) }))
 	if err := l.start(host, port); err != nil {
+		return nil, err
+	}
+	if err := l.answers(); err != nil {
+		l.Close()
 		return nil, err
 	}
 	l.log.Info("open to other brokers", "address", l.Addr(), "advertised", o.Advertise, "encrypted", l.keys.secured())
@@ -167,6 +171,22 @@ func (l *Link) start(host string, port int) (err error) {
 	r := &reception{link: l, streams: map[string]*inbound{}, newest: map[id.Node]*inbound{}, ended: l.ended}
 	l.reception, err = l.system.Root.SpawnNamed(actor.PropsFromFunc(r.Receive), receptionName)
 	return err
+}
+
+// answers waits until the port is answered. The library begins to on a goroutine of its own, and a link that is closed
+// before that would leave the port taken for a while.
+func (l *Link) answers() error {
+	conn, err := net.DialTimeout("tcp", l.Addr(), connectTime)
+	if err == nil {
+		defer conn.Close()
+		select {
+		case <-l.transport.answering:
+			return nil
+		case <-time.After(connectTime):
+			err = errSilent
+		}
+	}
+	return fmt.Errorf("remote: the port at %s is not answered: %w", l.Addr(), err)
 }
 
 // queueFrames is where the library's queue to a peer begins; it grows, and PeerBytes bounds it.

@@ -52,6 +52,10 @@ type transport struct {
 	host   func(key string) string
 	failed func(key string, err error)
 
+	// answering is closed when the first connection was accepted.
+	answering chan struct{}
+	answers   sync.Once
+
 	mu    sync.Mutex
 	count int
 	bonds map[*bond]struct{} // of others, after their handshake
@@ -88,6 +92,7 @@ func (t *transport) ClientHandshake(ctx context.Context, key string, raw net.Con
 
 // ServerHandshake implements credentials.TransportCredentials. gRPC gives it connectTime.
 func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	t.answers.Do(func() { close(t.answering) })
 	peer := hostOf(raw.RemoteAddr())
 	if !t.enter() {
 		err := fmt.Errorf("%d connections are open, as many as there may be: %w", mostConnections, errCrowd)
