@@ -53,6 +53,9 @@ var house = []room{
 		rooms: []string{"partitions", "partitions/id", "partitions/batch", "partitions/catalog", "membership"},
 		doors: []string{protoactor}, banned: []string{"os", "net", "math/rand", "crypto/rand"},
 		exempt: []string{"actors/world.go"}, clockless: true, sequential: true},
+	// Real sockets, clocks and goroutines, hence no part of what a simulation replaces: only cmd joins it to actors.
+	{folder: "actors/remote", rooms: []string{"partitions/id"},
+		doors: []string{protoactor, "google.golang.org/grpc", "google.golang.org/protobuf"}},
 	{folder: "gateway",
 		rooms: []string{"partitions", "partitions/id", "partitions/batch", "partitions/catalog", "gateway/protocol"}},
 	{folder: "gateway/protocol", rooms: []string{"partitions/id", "partitions/batch"},
@@ -64,7 +67,7 @@ var house = []room{
 		doors:  []string{protoactor + "/actor", protoactor + "/mailbox", "github.com/anishathalye/porcupine"},
 		banned: []string{"net"}, clockless: true, sequential: true},
 	{folder: "simulation/real", rooms: append([]string{"simulation"}, everyRoom...)},
-	{folder: "cmd/troupe", rooms: append([]string{"cmd/troupe/config"}, everyRoom...),
+	{folder: "cmd/troupe", rooms: append([]string{"cmd/troupe/config", "actors/remote"}, everyRoom...),
 		doors: []string{"github.com/spf13/cobra", "github.com/dustin/go-humanize", "golang.org/x/term",
 			"github.com/HdrHistogram/hdrhistogram-go", "github.com/prometheus/client_golang/prometheus"}},
 	{folder: "cmd/troupe/config", rooms: []string{"gateway", "partitions/catalog"},
