@@ -408,6 +408,8 @@ func TestForeignMessagesRefused(t *testing.T) {
 			}
 			if err := fate(s); status.Code(err) != codes.PermissionDenied && status.Code(err) != codes.ResourceExhausted {
 				t.Errorf("it ends with %v", err)
+			} else if strings.Contains(err.Error(), "runtime error") {
+				t.Errorf("the library stumbled over it: %v", err)
 			}
 			p.undisturbed(t)
 			if len(p.a.frames) > 0 {
@@ -466,4 +468,13 @@ func TestUnsecuredOffLoopback(t *testing.T) {
 			t.Errorf("%s: %v", listen, err)
 		}
 	}
+}
+
+// TestPlainStaysHere dials no other machine without a secret.
+func TestPlainStaysHere(t *testing.T) {
+	p := newPair(t)
+	p.move(8, "192.0.2.1:9643")
+	p.a.fails(t, 8)
+	p.a.log.says(t, "no encryption", "192.0.2.1:9643", "--secret-file")
+	p.undisturbed(t)
 }

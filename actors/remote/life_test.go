@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,20 +57,65 @@ func TestEmptyFrame(t *testing.T) {
 // TestRotation adds a secret, promotes it and removes the old one, broker by broker, while frames flow.
 func TestRotation(t *testing.T) {
 	p := newPair(t, withSecrets(first))
+	flow := startFlow(p.a, 2)
+	defer flow.stop()
 	for _, step := range [][]string{{first, second}, {second, first}, {second}} {
 		for _, b := range []*broker{p.a, p.b} {
 			if err := b.SetSecrets(secrets(step...)); err != nil {
 				t.Fatal(err)
 			}
-			p.undisturbed(t)
+			flow.arrives(t, p.b)
 		}
 	}
+	flow.stop()
 	late := p.open(t, 4, withSecrets(first))
 	late.fails(t, 1)
 	late.log.says(t, "wrong secret")
 	p.undisturbed(t)
 	if err := p.a.SetSecrets(nil); !errors.Is(err, ErrSecret) {
 		t.Errorf("no secrets at all: %v", err)
+	}
+}
+
+// flow is frames that are sent one after the other, numbered, until it stops.
+type flow struct {
+	sent    atomic.Uint64 // the number of the last frame that was taken
+	seen    uint64        // the highest number that arrived
+	stopped chan struct{}
+	stop    func()
+}
+
+func startFlow(from *broker, to id.Node) *flow {
+	f := &flow{stopped: make(chan struct{})}
+	quit := make(chan struct{})
+	f.stop = sync.OnceFunc(func() { close(quit); <-f.stopped })
+	go func() {
+		defer close(f.stopped)
+		pause := time.NewTicker(100 * time.Microsecond)
+		defer pause.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-pause.C:
+			}
+			if from.Send(to, numbered(f.sent.Load()+1, 1000)) {
+				f.sent.Add(1)
+			}
+		}
+	}()
+	return f
+}
+
+// arrives waits for a frame that is sent after now. Frames arrive in order, some may be missing.
+func (f *flow) arrives(t *testing.T, at *broker) {
+	t.Helper()
+	for from := f.sent.Load(); f.seen <= from; {
+		n := binary.BigEndian.Uint64(at.next(t).frame)
+		if n <= f.seen {
+			t.Fatalf("frame %d came after frame %d", n, f.seen)
+		}
+		f.seen = n
 	}
 }
 

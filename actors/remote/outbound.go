@@ -190,17 +190,12 @@ func (l *Link) dialOutlet(ctx context.Context, key string) (net.Conn, error) {
 	if !found {
 		return nil, errReplaced
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.address)
-	if err != nil {
-		return nil, err
-	}
-	if !l.keys.secured() && !isLoopback(conn.RemoteAddr().String()) {
-		conn.Close()
-		err = fmt.Errorf("%s is not on this machine, and this broker has no secret: %w", o.address, errPlain)
+	if !l.keys.secured() && !isLoopback(o.address) {
+		err := fmt.Errorf("%s is not on this machine, and this broker has no secret: %w", o.address, errPlain)
 		l.connectionFailed(key, err)
 		return nil, err
 	}
-	return conn, nil
+	return (&net.Dialer{}).DialContext(ctx, "tcp", o.address)
 }
 
 // connectionFailed keeps why the connection of an outlet did not come about.
