@@ -478,3 +478,23 @@ func TestPlainStaysHere(t *testing.T) {
 	p.a.log.says(t, "no encryption", "192.0.2.1:9643", "--secret-file")
 	p.undisturbed(t)
 }
+
+// TestCrowd opens more connections than may be, which say nothing, and then none.
+func TestCrowd(t *testing.T) {
+	p := newPair(t, withSecrets(first))
+	var crowd []net.Conn
+	for range mostHandshakes + 20 {
+		conn, err := net.Dial("tcp", p.a.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		crowd = append(crowd, conn)
+	}
+	p.a.log.says(t, "turned away", "too many")
+	p.undisturbed(t)
+	for _, conn := range crowd {
+		conn.Close()
+	}
+	p.passes(t, p.open(t, 3, withSecrets(first)), p.a, []byte("room again"))
+}

@@ -208,6 +208,41 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestAttemptsLeaveNothing tries to reach a peer that is gone, again and again.
+func TestAttemptsLeaveNothing(t *testing.T) {
+	var minutes atomic.Int64 // no pause between attempts
+	p := newPair(t, func(o *Options) {
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(minutes.Add(1)) * time.Minute) }
+	})
+	p.b.Close()
+	p.a.fails(t, 2)
+	for range 100 {
+		p.a.fails(t, 2)
+	}
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	resident := p.open(t, 3).processes() // of a link that has sent nothing
+	for range 2000 {
+		if p.a.processes() <= resident {
+			break
+		}
+		<-poll.C
+	}
+	outlets := 0
+	p.a.outlets.Range(func(any, any) bool { outlets++; return true })
+	if n := p.a.processes(); n > resident || outlets > 0 {
+		t.Errorf("100 attempts left %d processes, of %d, and %d outlets", n, resident, outlets)
+	}
+}
+
+// processes counts the actors and the like of a link.
+func (l *Link) processes() (n int) {
+	for _, bucket := range l.system.ProcessRegistry.LocalPIDs.LocalPIDs {
+		n += bucket.Count()
+	}
+	return n
+}
+
 // TestSilentPeer gives up a peer that takes connections and says nothing.
 func TestSilentPeer(t *testing.T) {
 	if testing.Short() {

@@ -87,7 +87,10 @@ func Open(o Options) (*Link, error) {
 		ended:          make(chan struct{}),
 		correspondents: map[id.Node]*correspondent{},
 	}
-	l.transport = &transport{keys: l.keys, refusals: l.refusals, host: l.hostDialed, failed: l.connectionFailed, answering: make(chan struct{}), bonds: map[*bond]struct{}{}}
+	l.transport = &transport{
+		keys: l.keys, refusals: l.refusals, host: l.hostDialed, failed: l.connectionFailed,
+		answering: make(chan struct{}), handshakes: map[string]int{}, bonds: map[*bond]struct{}{},
+	}
 	if err := l.takeKeys(); err != nil {
 		return nil, err
 	}
@@ -167,10 +170,13 @@ func (l *Link) start(host string, port int) (err error) {
 		remote.WithEndpointWriterQueueSize(queueFrames),
 		remote.WithEndpointManagerQueueSize(queueFrames),
 		oneAttempt))
-	l.remote.Start()
 	r := &reception{link: l, streams: map[string]*inbound{}, newest: map[id.Node]*inbound{}, ended: l.ended}
 	l.reception, err = l.system.Root.SpawnNamed(actor.PropsFromFunc(r.Receive), receptionName)
-	return err
+	if err != nil {
+		return err
+	}
+	l.remote.Start() // from here on peers come in
+	return nil
 }
 
 // answers waits until the port is answered. The library begins to on a goroutine of its own, and a link that is closed

@@ -14,8 +14,12 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// mostConnections bounds the connections that others open to this broker, let in or not.
-const mostConnections = 1024
+const (
+	// mostConnections bounds the connections that others open to this broker, let in or not.
+	mostConnections = 1024
+	// mostHandshakes bounds those of one host that are not yet let in, so that a stranger cannot take all.
+	mostHandshakes = 64
+)
 
 // preface is what every connection of gRPC begins with (RFC 9113, 3.4).
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -56,9 +60,10 @@ type transport struct {
 	answering chan struct{}
 	answers   sync.Once
 
-	mu    sync.Mutex
-	count int
-	bonds map[*bond]struct{} // of others, after their handshake
+	mu         sync.Mutex
+	count      int
+	handshakes map[string]int     // under way, of each host; no zeros
+	bonds      map[*bond]struct{} // of others, after their handshake
 }
 
 // Info implements credentials.TransportCredentials.
@@ -94,12 +99,12 @@ func (t *transport) ClientHandshake(ctx context.Context, key string, raw net.Con
 func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	t.answers.Do(func() { close(t.answering) })
 	peer := hostOf(raw.RemoteAddr())
-	if !t.enter() {
-		err := fmt.Errorf("%d connections are open, as many as there may be: %w", mostConnections, errCrowd)
+	if err := t.enter(peer); err != nil {
 		t.refusals.tell("a connection was turned away", peer, err)
 		return nil, nil, err
 	}
 	conn, info, err := t.answer(raw)
+	t.settle(peer)
 	if err != nil {
 		t.leave(nil)
 		if !errors.Is(err, io.EOF) { // somebody looked whether the port is open
@@ -157,14 +162,28 @@ func (t *transport) review() {
 	}
 }
 
-func (t *transport) enter() bool {
+// enter counts a connection whose handshake begins.
+func (t *transport) enter(host string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.count >= mostConnections {
-		return false
+	switch {
+	case t.count >= mostConnections:
+		return fmt.Errorf("%d connections are open, as many as there may be: %w", mostConnections, errCrowd)
+	case t.handshakes[host] >= mostHandshakes:
+		return fmt.Errorf("%d connections of this host say nothing yet, as many as there may be: %w", mostHandshakes, errCrowd)
 	}
 	t.count++
-	return true
+	t.handshakes[host]++
+	return nil
+}
+
+// settle ends a handshake, one way or the other.
+func (t *transport) settle(host string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.handshakes[host]--; t.handshakes[host] == 0 {
+		delete(t.handshakes, host)
+	}
 }
 
 func (t *transport) leave(b *bond) {
