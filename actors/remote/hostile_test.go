@@ -211,6 +211,18 @@ func TestOlderLifeRefused(t *testing.T) {
 	p.undisturbed(t)
 }
 
+// TestCopiedDirectory starts a broker over a copy of another's data directory: it is told so too.
+func TestCopiedDirectory(t *testing.T) {
+	p := newPair(t, withSecrets(first))
+	original := p.b.Addr()
+	twin := p.open(t, 2, withSecrets(first), func(o *Options) { o.Identity.Nonce = 99 })
+	p.move(2, original)
+	twin.fails(t, 1)
+	twin.log.says(t, "cause=refused", "two brokers call themselves node 0000000000000002")
+	p.a.log.says(t, "copied directory", "--join")
+	p.undisturbed(t)
+}
+
 // TestMeantAnother finds another node at the address of the one it means.
 func TestMeantAnother(t *testing.T) {
 	p := newPair(t, withSecrets(first))

@@ -352,6 +352,30 @@ func TestCloseReleasesThePort(t *testing.T) {
 	}
 }
 
+// TestListenEverywhere listens where other machines come in, and on the other loopback.
+func TestListenEverywhere(t *testing.T) {
+	for _, listen := range []string{":0", "0.0.0.0:0", "[::1]:0", "localhost:0"} {
+		w := newTown()
+		if l, err := net.Listen("tcp", listen); err != nil {
+			t.Logf("%s cannot be had on this machine: %v", listen, err)
+			continue
+		} else {
+			l.Close()
+		}
+		a, b := w.open(t, 1, withSecrets(first)), w.open(t, 2, withSecrets(first), func(o *Options) { o.Listen = listen })
+		_, port, err := net.SplitHostPort(b.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := "127.0.0.1"
+		if listen == "[::1]:0" {
+			host = "::1"
+		}
+		w.move(2, net.JoinHostPort(host, port))
+		(&pair{town: w, a: a, b: b}).undisturbed(t)
+	}
+}
+
 // TestPortTaken is an error, not the library's panic.
 func TestPortTaken(t *testing.T) {
 	w := newTown()

@@ -292,7 +292,7 @@ func explainBroken(err error) error {
 	case strings.Contains(err.Error(), "remote error: tls: "): // how TLS 1.3 tells, after the dialer's handshake has succeeded
 		return fmt.Errorf("the other broker refuses this one's certificate: %w: %w", errStranger, err)
 	case status.Code(err) == codes.PermissionDenied:
-		return fmt.Errorf("the other broker refuses this one: %s: %w", status.Convert(err).Message(), errBroken)
+		return fmt.Errorf("%w: %s", errRefused, status.Convert(err).Message())
 	}
 	return fmt.Errorf("%w: %w", errBroken, err)
 }
