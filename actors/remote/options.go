@@ -1,0 +1,83 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"troupe/partitions/id"
+)
+
+// What opening a link can fail with, beside ErrSecret, ErrCertificates and the errors of package net.
+var (
+	// ErrOptions: the options contradict themselves or lack something.
+	ErrOptions = errors.New("remote: invalid options")
+	// ErrUnsecured: others than this machine would reach the port, and there is nothing to tell them from brokers.
+	ErrUnsecured = errors.New("remote: off loopback brokers need a secret: give --secret-file FILE to each (`troupe secret new` makes one), or certificates")
+)
+
+// DefaultPeerBytes is PeerBytes where none are given.
+const DefaultPeerBytes = 32 << 20
+
+// Options make a Link.
+type Options struct {
+	Listen    string // host:port; port 0 takes a free one
+	Advertise string // host:port by which others reach it, for the log; empty: Listen
+	Identity  Identity
+	// Secrets are all accepted, the first is used. Certificates are an operator's own, instead. With neither, Listen must be
+	// on loopback, and links are plain.
+	Secrets      []Secret
+	Certificates *Certificates
+	// Address tells where a node's peer port is, from the newest View. It must not block.
+	Address func(id.Node) (hostport string, ok bool)
+	// Receive is called for each frame of an authenticated peer, in the order in which that peer sent them. The frame is the
+	// receiver's to keep. It must not block: all peers' frames pass through it, one at a time.
+	Receive func(from id.Node, frame []byte)
+	// Reachable is told that a link of this broker to a node has come up, or that it has ended or did not come about: then
+	// frames that were handed over may be lost. It is called one at a time with Receive, and must not block. nil: nobody is.
+	Reachable func(node id.Node, up bool)
+	// PeerBytes bounds the frames that wait to be sent to one peer, each charged a little more than its bytes; 0:
+	// DefaultPeerBytes.
+	PeerBytes int
+	Log       *slog.Logger     // nil: nothing is logged
+	Now       func() time.Time // nil: the system's clock
+}
+
+// complete checks the options and puts defaults where there are none.
+func (o *Options) complete() (host string, port int, err error) {
+	if !o.Identity.whole() || o.Address == nil || o.Receive == nil {
+		return "", 0, fmt.Errorf("cluster, node, incarnation, Address and Receive must be given: %w", ErrOptions)
+	}
+	host, number, err := net.SplitHostPort(o.Listen)
+	if err == nil {
+		port, err = strconv.Atoi(number)
+	}
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("%q is no address HOST:PORT to listen on: %w", o.Listen, ErrOptions)
+	}
+	if o.Certificates != nil && len(o.Secrets) > 0 {
+		return "", 0, fmt.Errorf("a secret and certificates cannot both be used; give one of them: %w", ErrOptions)
+	}
+	if o.Certificates == nil && len(o.Secrets) == 0 && !isLoopback(o.Listen) {
+		return "", 0, fmt.Errorf("%s is reached from other machines: %w", o.Listen, ErrUnsecured)
+	}
+	if o.PeerBytes == 0 {
+		o.PeerBytes = DefaultPeerBytes
+	}
+	if o.PeerBytes < charge(MaxFrame) {
+		return "", 0, fmt.Errorf("a budget of %d bytes holds no largest frame, which takes %d: %w", o.PeerBytes, charge(MaxFrame), ErrOptions)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Reachable == nil {
+		o.Reachable = func(id.Node, bool) {}
+	}
+	return host, port, nil
+}
