@@ -171,6 +171,21 @@ func TestPeerRestarts(t *testing.T) {
 	})
 	p.undisturbed(t)
 	p.a.reaches(t, reached{2, true})
+	p.a.log.says(t, "linked to a broker", "0000000000000002")
+}
+
+// TestAnswersLost ends the other direction of a link alone: whoever waits for an answer is told.
+func TestAnswersLost(t *testing.T) {
+	p := newPair(t)
+	p.a.reaches(t, reached{2, true})
+	c := p.b.correspondents[1]
+	c.mu.Lock()
+	o := c.outlet
+	c.mu.Unlock()
+	o.end(errBroken)
+	p.a.reaches(t, reached{2, false})
+	p.a.reaches(t, reached{2, true})
+	p.undisturbed(t)
 }
 
 // TestPeerMoves ends a broker and starts it again elsewhere.

@@ -95,7 +95,7 @@ func (l *Link) start(host string, port int) (err error) {
 		remote.WithEndpointWriterQueueSize(queueFrames),
 		remote.WithEndpointManagerQueueSize(queueFrames),
 		oneAttempt))
-	r := &reception{link: l, streams: map[string]*inbound{}, newest: map[id.Node]*inbound{}, ended: l.ended}
+	r := &reception{link: l, streams: map[string]*inbound{}, newest: map[id.Node]*inbound{}, up: map[id.Node]bool{}, ended: l.ended}
 	l.reception, err = l.system.Root.SpawnNamed(actor.PropsFromFunc(r.Receive), receptionName)
 	if err != nil {
 		return err

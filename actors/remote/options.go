@@ -36,8 +36,9 @@ type Options struct {
 	// Receive is called for each frame of an authenticated peer, in the order in which that peer sent them. The frame is the
 	// receiver's to keep. It must not block: all peers' frames pass through it, one at a time.
 	Receive func(from id.Node, frame []byte)
-	// Reachable is told that a link of this broker to a node has come up, or that it has ended or did not come about: then
-	// frames that were handed over may be lost. It is called one at a time with Receive, and must not block. nil: nobody is.
+	// Reachable is told that this broker's link to a node has come up; or that it has ended or did not come about, and frames
+	// that were handed over may be lost. When it is the node's link to this broker that ended, it is told both in turn:
+	// answers may be lost. It is called one at a time with Receive, and must not block. nil: nobody is told.
 	Reachable func(node id.Node, up bool)
 	// PeerBytes bounds the frames that wait to be sent to one peer, each charged a little more than its bytes; 0:
 	// DefaultPeerBytes.

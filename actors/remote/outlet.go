@@ -133,13 +133,18 @@ func (o *outlet) claim(cancel context.CancelCauseFunc) error {
 
 // up tells that the peer answers.
 func (o *outlet) up() {
-	o.to.mu.Lock()
-	defer o.to.mu.Unlock()
+	c, l := o.to, o.to.link
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !o.over {
-		o.upSince = o.to.link.now()
-		o.to.link.tellReception(reached{o.to.node, true})
+		o.upSince = l.now()
+		l.tellReception(reached{c.node, true})
+		l.refusals.linked(o.name())
 	}
 }
+
+// name is what the log calls the other end.
+func (o *outlet) name() string { return fmt.Sprintf("node %v at %s", o.to.node, o.address) }
 
 // end drops what waits, and has the next frame begin anew after a pause. Only the first call counts.
 func (o *outlet) end(err error) {
@@ -172,6 +177,6 @@ func (o *outlet) end(err error) {
 		cancel(err)
 	}
 	l.outlets.Delete(o.key)
-	l.refusals.tell("no link to a broker", fmt.Sprintf("node %v at %s", c.node, o.address), err)
+	l.refusals.tell("no link to a broker", o.name(), err)
 	l.system.EventStream.Publish(&remote.EndpointTerminatedEvent{Address: o.key})
 }

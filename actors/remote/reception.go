@@ -15,7 +15,8 @@ type reception struct {
 	link    *Link
 	streams map[string]*inbound // by name
 	newest  map[id.Node]*inbound
-	ended   chan struct{} // closed when it has stopped
+	up      map[id.Node]bool // as Reachable was told
+	ended   chan struct{}    // closed when it has stopped
 }
 
 // What the streams tell the reception.
@@ -38,8 +39,10 @@ func (r *reception) Receive(c actor.Context) {
 		delete(r.streams, m.in.name.Id)
 		if r.newest[m.in.peer.Node] == m.in {
 			delete(r.newest, m.in.peer.Node)
+			r.lost(m.in.peer.Node)
 		}
 	case reached:
+		r.up[m.node] = m.up
 		r.guarded(func() { r.link.options.Reachable(m.node, m.up) })
 	case *actor.Stopped:
 		close(r.ended)
@@ -58,6 +61,16 @@ func (r *reception) arrive(in *inbound) {
 	default:
 		other.cut()
 		r.newest[in.peer.Node] = in
+		r.lost(in.peer.Node)
+	}
+}
+
+// lost tells that frames of a node may be lost, answers among them, though this broker's own link to it holds: as if that
+// had ended and begun.
+func (r *reception) lost(node id.Node) {
+	if r.up[node] {
+		r.guarded(func() { r.link.options.Reachable(node, false) })
+		r.guarded(func() { r.link.options.Reachable(node, true) })
 	}
 }
 

@@ -84,6 +84,13 @@ func (r *refusals) tell(what, peer string, err error) {
 	}
 }
 
+// linked logs that a link has come up, as often as a refusal: it may come and go.
+func (r *refusals) linked(peer string) {
+	if times, due := r.due(tale{"linked", peer}); due {
+		r.log.Info("linked to a broker", "peer", peer, "times", times)
+	}
+}
+
 // due tells whether a line is to be logged, and for how many occasions it stands.
 func (r *refusals) due(t tale) (times int, due bool) {
 	r.mu.Lock()
