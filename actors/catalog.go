@@ -58,10 +58,11 @@ type curator struct {
 	broken  error       // a bug met here: the actor only stops from there on
 }
 
-// creation is a topic whose partitions here open.
+// creation is a topic whose partitions here open, and whose others find leaders.
 type creation struct {
 	topic *catalog.Topic
 	order *createOrder
+	since id.Timestamp
 }
 
 // Receive handles one message.
@@ -87,6 +88,8 @@ func (c *curator) Receive(ctx actor.Context) {
 		c.ask()
 	case overdue:
 		c.overdue()
+	case electing:
+		c.complete(m.topic)
 	case settled:
 		c.settle(m)
 	case gone:
@@ -250,7 +253,8 @@ func (c *curator) fail(err error) {
 	}
 }
 
-// complete ends the creations of a topic whose partitions here are all settled, or that is no more.
+// complete ends the creations of a topic whose partitions here are all settled and whose others have leaders that this broker
+// knows, or that is no more. Elections that take too long are not waited for: the topic is created.
 func (c *curator) complete(topic id.TopicID) {
 	created := c.creating[topic]
 	if len(created) == 0 {
@@ -263,10 +267,28 @@ func (c *curator) complete(topic id.TopicID) {
 			}
 		}
 	}
+	if c.leaderless(created[0]) {
+		c.later(tickTime, c.self, electing{topic: topic})
+		return
+	}
 	delete(c.creating, topic)
 	for _, n := range created {
 		c.safely(func() { n.order.complete(n.topic, nil) })
 	}
+}
+
+// leaderless tells whether a created topic has partitions that nobody could use yet.
+func (c *curator) leaderless(n creation) bool {
+	if c.seams.Peers == nil || c.board.view.Load().state.Topics[n.topic.ID] == nil ||
+		c.seams.Clock.Now() >= n.since+id.Timestamp(c.limits.OpeningTicks)*partitions.TickMillis {
+		return false
+	}
+	for number := range n.topic.Partitions {
+		if node, _ := c.leaders.leader(id.Partition{Topic: n.topic.ID, Number: int32(number)}); node == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // giveProducers serves those who wait from the block in hand, and asks for another when it is used up.

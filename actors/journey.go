@@ -170,6 +170,9 @@ func (r *Router) likely(p id.Partition) id.Node {
 
 // nowhere is what a request is told that no broker can be asked.
 func (r *Router) nowhere(p id.Partition) error {
+	if r.Catalog().Cluster == 0 {
+		return fmt.Errorf("%v: the catalog is not known yet: %w", p, partitions.ErrNotReady)
+	}
 	if t := r.Catalog().Topics[p.Topic]; p != catalog.Partition() && (t == nil || p.Number < 0 || int(p.Number) >= len(t.Partitions)) {
 		return unknown(p)
 	}

@@ -122,7 +122,7 @@ func TestGivenUpOnTheWay(t *testing.T) {
 
 // A partition without a quorum holds requests for as long as an election takes, and refuses them from then on.
 func TestNoQuorum(t *testing.T) {
-	c := newCluster(t, 3, Limits{})
+	c := newCluster(t, 3, Limits{RoundsEvery: time.Hour}) // the catalog stays where it is
 	p := at(c.create(c.brokers[0], "orders", 1, c.brokers...), 0)
 	c.leader(p)
 	c.brokers[1].kill()
@@ -131,6 +131,7 @@ func TestNoQuorum(t *testing.T) {
 	alone.kill()
 	alone.start()
 	c.run()
+	c.until("it knows the catalog", func() bool { return alone.node.Router().Catalog().Topic("orders") != nil })
 	held := alone.send(p, "a")
 	c.pass(2 * time.Second)
 	if len(held.all) != 0 {

@@ -192,6 +192,11 @@ type (
 	}
 	// tailAgain: it is time to ask the catalog's leader anew.
 	tailAgain struct{ unlogged }
+	// electing: it is time to look again whether the partitions of a new topic have leaders.
+	electing struct {
+		unlogged
+		topic id.TopicID
+	}
 	// overdue: it is time to conclude what this broker's own state does not show yet.
 	overdue struct{ unlogged }
 	// retry: look again at what is doomed and not forgotten.

@@ -27,7 +27,7 @@ type createOrder struct {
 
 func (o *createOrder) begin(c *curator) { c.propose(o.command, o) }
 
-// conclude waits for the topic's partitions here to open.
+// conclude waits for the topic's partitions here to open, and for those elsewhere to have leaders.
 func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
 	if err != nil {
 		o.complete(r.Topic, err)
@@ -35,7 +35,7 @@ func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
 	}
 	c.log.Info("topic created", "topic", string(r.Topic.Name), "id", r.Topic.ID.String(), "partitions", len(r.Topic.Partitions))
 	c.reconcile()
-	c.creating[r.Topic.ID] = append(c.creating[r.Topic.ID], creation{topic: r.Topic, order: o})
+	c.creating[r.Topic.ID] = append(c.creating[r.Topic.ID], creation{topic: r.Topic, order: o, since: c.seams.Clock.Now()})
 	c.complete(r.Topic.ID)
 }
 

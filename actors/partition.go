@@ -149,6 +149,7 @@ func (p *partition) direct() {
 
 func (p *partition) quarantined(q *quarantine) {
 	p.phase = phaseQuarantined
+	p.alone.Store(true)
 	p.failure = q.reason
 	if q.amnesic() {
 		p.send(p.catalog, forgotten{replica: p.replica})
@@ -201,6 +202,7 @@ func (p *partition) fail(err error) {
 	p.failure, p.phase = err, phaseClosing
 	p.ticking.Store(false)
 	p.leads.Store(0)
+	p.alone.Store(true)
 	if p.ending == nil {
 		p.complain(p.verdict() + err.Error())
 	}

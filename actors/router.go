@@ -32,7 +32,8 @@ func (r *Router) Now() id.Timestamp { return r.stage.seams.Clock.Now() }
 
 // CreateTopic proposes a topic. Without placements it goes where there is most room among the brokers seen from here; At is
 // set here. It completes when this
-// broker routes to the topic's partitions and each of them has opened, or has a problem that its status shows. Errors:
+// broker routes to the topic's partitions, each of those here has opened or has a problem that its status shows, and all have
+// leaders, or have had time to elect them. Errors:
 // partitions.ErrDiskFull, catalog.ErrTopicExists (with the topic that exists), ErrInvalidName, ErrInvalidPartitions, ErrInvalidSetting,
 // ErrTooFewNodes, and those of a produce to the catalog's partition.
 func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, error)) {

@@ -137,7 +137,7 @@ func TestCatalogLoadedWholeLater(t *testing.T) {
 
 // Without the catalog's leader brokers go on, restart, and find their partitions again.
 func TestCatalogAway(t *testing.T) {
-	c := newCluster(t, 4, Limits{})
+	c := newCluster(t, 4, Limits{RoundsEvery: time.Hour}) // the catalog stays where it is
 	p := at(c.create(c.brokers[0], "orders", 1, c.brokers[1:]...), 0)
 	c.leader(p)
 	c.brokers[0].kill()
@@ -235,12 +235,49 @@ func TestStartAlone(t *testing.T) {
 	if p := alone.node.Problems(); len(alone.ready) != 0 || len(p) != 1 {
 		t.Fatalf("started: %v, problems: %q", alone.ready, p)
 	}
-	if a := alone.produce(id.Partition{Topic: 16}, "x"); a.Err == nil {
-		t.Error("it serves")
+	if a := alone.produce(id.Partition{Topic: 16}, "x"); !errors.Is(a.Err, partitions.ErrNotReady) {
+		t.Errorf("before it knows the catalog: %v", a.Err)
 	}
 	c.brokers[0].start()
 	c.until("ready", func() bool { return len(alone.ready) == 1 && alone.ready[0] == nil })
 	if p := alone.node.Problems(); len(p) != 0 {
 		t.Errorf("problems: %q", p)
+	}
+}
+
+// A broker whose replica of the catalog is damaged follows the catalog all the same.
+func TestDamagedCatalogReplica(t *testing.T) {
+	c := newCluster(t, 3, Limits{})
+	held := func() int {
+		return len(c.brokers[0].node.Router().Catalog().Topics[catalog.TopicID].Partitions[0].Replicas)
+	}
+	c.until("on three brokers", func() bool { return held() == 3 && len(c.brokers[1].disk.Replicas(catalog.Partition())) == 1 })
+	c.pass(5 * time.Second)
+	second := c.brokers[1]
+	second.kill()
+	second.disk.replicas[second.disk.Replicas(catalog.Partition())[0]].damage = &partitions.Damage{
+		Kind: partitions.DamageHole, Index: 2, Reason: "a test damaged it",
+	}
+	second.start()
+	c.until("ready", func() bool { return len(second.ready) == 1 && second.ready[0] == nil })
+	for i := range 3 {
+		c.create(c.brokers[2], id.Topic(fmt.Sprint("t", i)), 1, c.brokers[2])
+		c.sameCatalog(second)
+		c.pass(3 * time.Second)
+	}
+}
+
+// A topic that is created can be used at once, through the broker that was asked.
+func TestCreatedTopicsHaveLeaders(t *testing.T) {
+	c := newCluster(t, 4, Limits{})
+	for i := range 4 {
+		topic := c.create(c.brokers[i], id.Topic(fmt.Sprint("t", i)), 3, c.brokers[1:]...)
+		for n := range int32(3) {
+			a := c.brokers[i].send(at(topic, n), "x")
+			c.run()
+			if got := a.only(t); got.Err != nil {
+				t.Errorf("through broker %d: %v", i+1, got.Err)
+			}
+		}
 	}
 }
