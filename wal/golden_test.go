@@ -52,6 +52,9 @@ func TestGolden(t *testing.T) {
 	empty := goldenSlot
 	empty.Phase = PhaseEmpty
 	golden(t, "slot-empty", empty.AppendTo(nil))
+	installing := goldenSlot
+	installing.Phase = PhaseInstalling
+	golden(t, "slot-installing", installing.AppendTo(nil))
 	golden(t, "hardstate", NewSlots(goldenSlot))
 	c := birth()
 	golden(t, "checkpoint", AppendCheckpoint(nil, 7, &c))
