@@ -19,8 +19,12 @@ type leading struct {
 	told    id.Term // in which address leads; below seen: another may lead by now. 0: address is a guess
 }
 
-// relook is how long a topic whose leaders are not known for sure is left alone before a broker is asked again.
-const relook = 10 * time.Second
+const (
+	// relook is how long a topic whose leaders are not known for sure is left alone before a broker is asked again.
+	relook = 10 * time.Second
+	// longestAge is how old what is known of a topic in use may grow: brokers and partitions come without a word.
+	longestAge = time.Minute
+)
 
 // leader returns the address of a partition's leader; empty if it is not known.
 func (t *topic) leader(partition int32) string {
@@ -36,6 +40,7 @@ func (t *topic) leader(partition int32) string {
 func (t *topic) hear(told []protocol.MetadataPartition, at map[id.Node]string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.looked = time.Now()
 	for _, p := range told {
 		t.point(p.Partition, at[p.Leader], p.Term)
 	}
@@ -84,7 +89,8 @@ func (t *topic) heed(partition int32, term id.Term, err error) (ask bool) {
 		l.seen = term
 		return true
 	}
-	return l.told < l.seen && time.Since(t.looked) > relook
+	age := time.Since(t.looked)
+	return age > longestAge || l.told < l.seen && age > relook
 }
 
 // stale tells whether an answer comes from a leader whose successor has been seen.

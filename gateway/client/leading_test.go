@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"troupe/gateway/protocol"
@@ -322,6 +323,38 @@ func TestReaderFollowsTheLeader(t *testing.T) {
 		if f := c.Poll(ctx); f.Len() != 0 {
 			t.Errorf("%d records more than there are", f.Len())
 		}
+	})
+}
+
+// What is known of a topic in use is looked up now and then: brokers that join are asked when the others are gone.
+func TestMetadataIsRefreshed(t *testing.T) {
+	story(t, func(t *testing.T) {
+		b := newFakeCluster("t", 1, 3)
+		for n := range 3 {
+			b.on(n+1, func(n *fakeNode) { n.forwards = true })
+		}
+		joining := b.nodes["fake:3"]
+		b.mu.Lock()
+		delete(b.nodes, "fake:3")
+		b.mu.Unlock()
+		c := b.client(t, WithBroker("fake:1", "fake:2"))
+		produce := func(i int) {
+			if err := c.ProduceSync(t.Context(), &Record{Topic: "t", Value: []byte(value(i))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		produce(0)
+		b.mu.Lock()
+		b.nodes["fake:3"] = joining
+		b.mu.Unlock()
+		<-time.After(longestAge + time.Second)
+		produce(1) // finds that what is known is old
+		synctest.Wait()
+		b.kill(1)
+		b.kill(2)
+		b.elect(3)
+		produce(2)
+		b.holds(t, 3)
 	})
 }
 

@@ -32,7 +32,7 @@ type topic struct {
 
 	mu     sync.Mutex
 	leads  []leading // by partition
-	looked time.Time // when the last refresh began
+	looked time.Time // when a broker told of it last, or was asked again
 	// why tells that this life of the name is over.
 	why atomic.Pointer[protocol.Error]
 }

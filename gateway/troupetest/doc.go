@@ -7,5 +7,7 @@
 //		…
 //	}
 //
+// StartCluster starts several that replicate to each other; Kill and Start try what fail-over does to a program.
+//
 // It joins the rooms as cmd/troupe does, and adds nothing to them. Start reading at broker.go.
 package troupetest
