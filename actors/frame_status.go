@@ -27,7 +27,7 @@ const (
 func statusNumbers(s *partitions.Status) (unsigned []*uint64, signed []*int64) {
 	unsigned = []*uint64{
 		(*uint64)(&s.Replica), (*uint64)(&s.Term), (*uint64)(&s.Node), (*uint64)(&s.Leader), (*uint64)(&s.LeaderNode),
-		(*uint64)(&s.Applied), (*uint64)(&s.Last),
+		(*uint64)(&s.Applied), (*uint64)(&s.Last), (*uint64)(&s.First),
 	}
 	c := &s.Counts
 	signed = []*int64{

@@ -46,6 +46,7 @@ func sampleFrames(t testing.TB) []namedFrame {
 		{"messages", one.appendTo(one.appendTo(startFrame(frameMessages, 0)))},
 		{"cancel", cancelFrame(0x2122)},
 		{"leaders", leadersFrame([]led{{p, 5}, {id.Partition{Topic: 16}, 9}})},
+		{"lost", lostFrame([]id.Replica{5, 6})},
 		{"piece", piece{parcel: 7, size: 100, at: 90, bytes: []byte("ten bytes.")}.frame()},
 	}
 	requests := []forwarded{
@@ -53,7 +54,7 @@ func sampleFrames(t testing.TB) []namedFrame {
 		&fetchRequest{Fetch: partitions.Fetch{Offset: 5, MaxBytes: 1000, Until: 300}},
 		&offsetsRequest{ListOffsets: partitions.ListOffsets{At: partitions.OffsetAtTime, Time: 77}},
 		&deleteRequest{DeleteRecords: partitions.DeleteRecords{Before: partitions.EverythingSoFar}},
-		&describeRequest{}, &foldRequest{},
+		&describeRequest{}, &foldRequest{}, &entriesRequest{lo: 5, hi: 9},
 	}
 	for _, q := range requests {
 		frame := requestFrame(3, p, q, 0)
@@ -65,7 +66,7 @@ func sampleFrames(t testing.TB) []namedFrame {
 	result := catalog.Result{Err: catalog.ErrTopicExists, Topic: &catalog.Topic{ID: 16, Name: "orders"}, First: 2, Count: 3, Version: 4}
 	status := partitions.Status{
 		Partition: p, Replica: 1, Role: partitions.RoleLeader, Term: 2, Node: 3, Leader: 4, LeaderNode: 5, Ready: true, LogStart: 6,
-		HighWatermark: 7, Applied: 8, Last: 9, Parked: 10, Uncommitted: 11, Producers: 12, Log: partitions.LogSize{Bytes: 13, Segments: 14},
+		HighWatermark: 7, Applied: 8, First: 5, Last: 9, Parked: 10, Uncommitted: 11, Producers: 12, Log: partitions.LogSize{Bytes: 13, Segments: 14},
 		Voters: []partitions.Placed{{Replica: 1, Node: 3}, {Replica: 2, Node: 4}}, Learners: []partitions.Placed{{Replica: 3, Node: 5}},
 		Joint: true, Assignment: 15, Settled: true, Problem: "none",
 		Peers:  []partitions.PeerStatus{{Placed: partitions.Placed{Replica: 2, Node: 4}, Learner: true, Match: 16, Active: true, State: "probe"}},
@@ -84,6 +85,10 @@ func sampleFrames(t testing.TB) []namedFrame {
 		namedFrame{"answer 5", ask(askDescribe).described(status)},
 		namedFrame{"answer 5 refused", ask(askDescribe).refused(partitions.ErrNotReady)},
 		namedFrame{"answer 6", ask(askFold).folded([]byte("state"), nil)},
+		namedFrame{"answer 7", ask(askEntries).supplied([]partitions.Entry{
+			{Index: 5, Term: 2, Type: partitions.EntryEmpty}, {Index: 6, Term: 3, Type: partitions.EntryBatch, AppendTime: 4, Payload: []byte("a batch")},
+		}, nil)},
+		namedFrame{"answer 7 refused", ask(askEntries).refused(partitions.ErrNotReady)},
 	)
 }
 
@@ -132,6 +137,9 @@ func again(b []byte) ([]byte, error) {
 	case frameLeaders:
 		all, err := r.leaders()
 		return leadersFrame(all), err
+	case frameLost:
+		all, err := r.lost()
+		return lostFrame(all), err
 	case framePiece:
 		p, err := r.piece()
 		return p.frame(), err
@@ -162,6 +170,9 @@ func requestAgain(r frameReader) ([]byte, error) {
 		f, err = &describeRequest{}, r.end("describe")
 	case askFold:
 		f, err = &foldRequest{}, r.end("fold")
+	case askEntries:
+		lo, hi, e := r.wanted()
+		f, err = &entriesRequest{lo: lo, hi: hi}, e
 	default:
 		return nil, partitions.ErrMalformed
 	}
@@ -197,6 +208,12 @@ func answerAgain(r frameReader) ([]byte, error) {
 	case askFold:
 		snapshot, refused, err := r.folded()
 		return q.folded(snapshot, refused), err
+	case askEntries:
+		asked := &entriesRequest{lo: 1, hi: 1000}
+		var frame []byte
+		asked.done = func(entries []partitions.Entry, refused error) { frame = q.supplied(entries, refused) }
+		err := asked.hear(&r, hearing{})
+		return frame, err
 	}
 	return nil, partitions.ErrMalformed
 }
@@ -207,7 +224,7 @@ func TestFramesTravelWhole(t *testing.T) {
 		if err != nil || !bytes.Equal(f.bytes, got) {
 			t.Errorf("%s: %v (-sent +sent on):\n%s", f.name, err, cmp.Diff(hex.Dump(f.bytes), hex.Dump(got)))
 		}
-		whole := slices.Contains([]string{"messages", "leaders", "piece"}, f.name) // these may end early, and say so by their sums
+		whole := slices.Contains([]string{"messages", "leaders", "lost", "piece"}, f.name) // these may end early, and say so by their sums
 		for cut := range f.bytes {
 			if got, err := again(f.bytes[:cut]); !whole && !errors.Is(err, partitions.ErrMalformed) {
 				t.Errorf("%s cut to %d of %d bytes: %v, %x", f.name, cut, len(f.bytes), err, got)

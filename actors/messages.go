@@ -76,6 +76,33 @@ type (
 	}
 )
 
+// Steps of mending: see mending.go.
+type (
+	looked struct {
+		unlogged
+		instance uint64
+		holes    []partitions.Hole
+		err      error
+	}
+	given struct {
+		unlogged
+		instance uint64
+		entries  []partitions.Entry
+		err      error
+	}
+	supplied struct {
+		unlogged
+		instance uint64
+		request  *entriesRequest
+		entries  []partitions.Entry
+		err      error
+	}
+	mendAgain struct {
+		unlogged
+		instance uint64
+	}
+)
+
 // Orders to a storage child. It carries them out one after the other.
 type (
 	openOrder struct {
@@ -105,6 +132,11 @@ type (
 	closeOrder struct {
 		unlogged
 		instance uint64
+	}
+	fillOrder struct {
+		unlogged
+		instance uint64
+		entries  []partitions.Entry
 	}
 	removeOrder struct{ unlogged }
 )
@@ -146,6 +178,12 @@ type (
 	failed struct {
 		unlogged
 		instance uint64
+		err      error
+	}
+	filled struct {
+		unlogged
+		instance uint64
+		through  id.Index // the last entry given
 		err      error
 	}
 	closed struct {

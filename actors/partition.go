@@ -57,11 +57,13 @@ type partition struct {
 	// damage is what a replica met in a log that had opened, and could not go on without. Opening reads the end of a log
 	// only, so the next life would meet it again: it goes into quarantine instead.
 	damage  error
+	aside   error // the damage for which a leader hands over before its log is mended
 	ending  *leave
 	told    id.Offset         // the version of the assignment that the catalog's actor was told to be reached
 	follows led               // the leader's term, as it was last made known; of a leader on another broker
 	counted partitions.Counts // of this life's replica, as the meter was last told
 	traffic
+	mending
 }
 
 func newPartition(s *stage, p *plan, catalog *actor.PID) *partition {
@@ -90,6 +92,7 @@ func (p *partition) Receive(c actor.Context) {
 		if p.running() {
 			p.direct()
 		}
+		p.mend()
 	case roomChanged:
 		if p.running() {
 			p.regard()
@@ -119,6 +122,7 @@ func (p *partition) Receive(c actor.Context) {
 func (p *partition) open() {
 	p.instance++
 	p.phase, p.jobs, p.shut, p.ticks, p.saving = phaseOpening, 0, false, 0, 0
+	p.mending, p.aside = mending{}, nil
 	p.send(p.storage, openOrder{instance: p.instance, damage: p.damage})
 }
 
@@ -151,12 +155,10 @@ func (p *partition) quarantined(q *quarantine) {
 	p.phase = phaseQuarantined
 	p.alone.Store(true)
 	p.failure = q.reason
-	if q.amnesic() {
-		p.send(p.catalog, forgotten{replica: p.replica})
-	}
 	p.complain("quarantined, read-only: " + q.reason.Error())
 	p.settle()
 	p.release()
+	p.mend()
 }
 
 // settle reports that the partition serves from now on, or does not.
@@ -203,7 +205,7 @@ func (p *partition) fail(err error) {
 	p.ticking.Store(false)
 	p.leads.Store(0)
 	p.alone.Store(true)
-	if p.ending == nil {
+	if p.ending == nil && err != errMended {
 		p.complain(p.verdict() + err.Error())
 	}
 	p.refuseAll(p.refusal())

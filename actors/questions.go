@@ -113,6 +113,12 @@ func (n *Node) serve(from *peer, r frameReader) error {
 		a.ask(&deleteRequest{DeleteRecords: d, done: func(a partitions.DeleteAnswer) { from.reply(q, q.deleted(a)) }})
 	case askDescribe:
 		a.ask(&describeRequest{request: a.next(), partition: a.partition, replica: a.replica, done: func(s partitions.Status) { from.reply(q, q.described(s)) }})
+	case askEntries:
+		lo, hi, err := r.wanted()
+		if err != nil {
+			return err
+		}
+		a.ask(&entriesRequest{lo: lo, hi: hi, done: func(entries []partitions.Entry, err error) { from.reply(q, q.supplied(entries, err)) }})
 	default:
 		return fmt.Errorf("request %d: %w", q.what, partitions.ErrMalformed)
 	}
@@ -164,6 +170,8 @@ func (q question) refused(err error) []byte {
 		return q.deleted(partitions.DeleteAnswer{Err: err})
 	case askDescribe:
 		return q.undescribed(err)
+	case askEntries:
+		return q.supplied(nil, err)
 	}
 	return q.folded(nil, err)
 }

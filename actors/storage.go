@@ -50,7 +50,7 @@ func (s *storage) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case *actor.Started:
 		s.self, s.partition = c.Self(), c.Parent()
-	case openOrder, writeOrder, saveOrder, trimOrder, closeOrder, removeOrder:
+	case openOrder, writeOrder, saveOrder, trimOrder, fillOrder, closeOrder, removeOrder:
 		s.queue = append(s.queue, m)
 		s.next()
 	case done:
@@ -76,6 +76,8 @@ func (s *storage) next() {
 			s.trim(o)
 		case restOrder:
 			s.rest(o)
+		case fillOrder:
+			s.fill(o)
 		case closeOrder:
 			s.run(1, func() done { return s.close(o.instance) })
 		case removeOrder:
@@ -204,6 +206,24 @@ func (s *storage) trim(o trimOrder) {
 			return s.failure(o.instance, "trim", err) // poisoned
 		}
 		return done{report: trimmed{instance: o.instance, base: base, err: err}}
+	})
+}
+
+// fill puts entries back into a damaged log.
+func (s *storage) fill(o fillOrder) {
+	if s.log == nil || o.instance != s.instance {
+		s.queue = slices.Delete(s.queue, 0, 1)
+		return
+	}
+	log := s.log
+	s.run(1, func() (d done) {
+		report := filled{instance: o.instance, through: o.entries[len(o.entries)-1].Index}
+		defer s.rescue("fill", func(err error) {
+			report.err = err
+			d = done{report: report}
+		})
+		report.err = log.Fill(o.entries)
+		return done{report: report}
 	})
 }
 

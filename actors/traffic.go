@@ -46,6 +46,9 @@ func (p *partition) admit(q request, now id.Timestamp) {
 	case giveUp:
 		p.giveUp(q.fetch)
 		return
+	case *entriesRequest:
+		p.supply(q)
+		return
 	}
 	switch {
 	case p.phase == phaseServing:

@@ -62,6 +62,8 @@ func (p *partition) work(message any) {
 			p.answerOffsets(m.answer)
 			p.close()
 		}
+	default:
+		p.repair(message)
 	}
 }
 
@@ -73,6 +75,10 @@ func (p *partition) tick() {
 		return
 	}
 	p.life.replica.Tick(p.seams.Clock.Now())
+	if p.aside != nil && !p.handOver() {
+		p.fail(p.aside)
+		return
+	}
 	if p.phase != phaseSettling {
 		return
 	}
@@ -83,10 +89,16 @@ func (p *partition) tick() {
 	}
 }
 
-// note shows damage that a read met. The replica goes on: other ranges are whole.
+// note takes notice of damage that a read met. With other replicas the partition steps aside and is mended, having handed
+// over what it leads; alone it goes on: other ranges are whole.
 func (p *partition) note(err error) {
-	if p.phase == phaseServing && errors.Is(err, partitions.ErrDamaged) {
-		p.complain("serves, but a read met damage: " + err.Error())
+	if p.phase != phaseServing || !errors.Is(err, partitions.ErrDamaged) {
+		return
+	}
+	p.complain("serves, but a read met damage: " + err.Error())
+	if p.aside == nil && p.seams.Peers != nil && len(p.others()) > 0 {
+		p.aside = err
+		p.ticking.Store(true)
 	}
 }
 

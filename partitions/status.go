@@ -39,9 +39,9 @@ type Status struct {
 	LogStart      id.Offset
 	HighWatermark id.Offset
 	Applied       id.Index
-	Last          id.Index
-	Parked        int // fetches
-	Uncommitted   int // bytes proposed and not yet committed
+	First, Last   id.Index // of the log; First = Last + 1: it is empty
+	Parked        int      // fetches
+	Uncommitted   int      // bytes proposed and not yet committed
 	Producers     int
 	Log           LogSize
 	Voters        []Placed
@@ -100,7 +100,7 @@ func (r *Replica) Status() Status {
 		Partition: r.options.Partition, Replica: r.options.Replica, Node: r.options.Node, Role: r.role, Term: r.term, Leader: r.leader,
 		LeaderNode: r.home(r.leader), Joint: len(r.applied.configuration.Outgoing) > 0, Assignment: r.applied.assignment, Settled: r.settled(),
 		Ready: r.ready, LogStart: r.applied.logStart, HighWatermark: r.applied.next, Applied: r.applied.index,
-		Last: r.log.last, Parked: len(r.parked), Uncommitted: r.leading.bytes, Producers: r.applied.producers.order.Len(),
+		First: r.log.first, Last: r.log.last, Parked: len(r.parked), Uncommitted: r.leading.bytes, Producers: r.applied.producers.order.Len(),
 		Log: r.options.Log.Size(), Counts: r.counts,
 	}
 	for _, p := range r.applied.nodes {
