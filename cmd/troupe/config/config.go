@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"troupe/gateway"
@@ -10,6 +13,9 @@ import (
 type Config struct {
 	Data    Data
 	Gateway Gateway
+	Peer    Peer
+	Gossip  Gossip
+	Cluster Cluster
 	HTTP    HTTP
 	Log     Log
 	Serve   Serve
@@ -27,6 +33,53 @@ type Gateway struct {
 	Address  string // host:port
 	Insecure bool   // may listen off loopback
 	Limits   gateway.Limits
+}
+
+// Peer is where other brokers reach a broker.
+type Peer struct {
+	Address string // host:port; no host: all interfaces
+}
+
+// Gossip is where brokers find a broker.
+type Gossip struct {
+	Address string // host:port; no host: all interfaces
+}
+
+// Cluster is how a broker finds the others, and whom it believes.
+type Cluster struct {
+	Advertise  string // host; "" for the address that reaches the seed
+	Join       string // HOST[:PORT],...
+	Expect     int    // 0: this broker waits for nobody to make a cluster with
+	SecretFile string
+	// Certificate, Key and Authority are files of an operator's own certificates, all or none.
+	Certificate, Key, Authority string
+	Rack                        string
+}
+
+// Seeds are the addresses to join.
+func (c Cluster) Seeds() []string {
+	if c.Join == "" {
+		return nil
+	}
+	return strings.Split(c.Join, ",")
+}
+
+// validate refuses settings that contradict each other.
+func (c Cluster) validate() error {
+	if n := len(c.Seeds()); c.Expect != 0 && c.Expect != n {
+		return fmt.Errorf("cluster.bootstrap_expect (--bootstrap-expect) %d needs a cluster.join (--join) of exactly %d addresses, "+
+			"this broker's own among them, not %d", c.Expect, c.Expect, n)
+	}
+	given := 0
+	for _, file := range []string{c.Certificate, c.Key, c.Authority} {
+		if file != "" {
+			given++
+		}
+	}
+	if given != 0 && given != 3 {
+		return errors.New("cluster.certificate_file, cluster.key_file and cluster.authority_file are given together or not at all")
+	}
+	return nil
 }
 
 // HTTP is where operators and their machines look at a broker.

@@ -19,13 +19,18 @@ type Kind string
 // The kinds; each is the word that the help shows.
 const (
 	Path            Kind = "PATH"
+	OptionalPath    Kind = "[PATH]"
 	Address         Kind = "HOST:PORT"
 	OptionalAddress Kind = "[HOST:PORT]"
+	Host            Kind = "HOST"
+	Seeds           Kind = "HOST[:PORT],..."
+	Name            Kind = "NAME"
 	Bytes           Kind = "BYTES" // 1048576, 1MiB
 	Reserve         Kind = "auto|BYTES"
 	Duration        Kind = "DURATION" // 50ms, 10s, 7d
 	Millis          Kind = "TIME"     // a Duration in whole milliseconds
 	Count           Kind = "COUNT"
+	OptionalCount   Kind = "[COUNT]"
 	Switch          Kind = "true|false"
 	Level           Kind = "debug|info|warn|error"
 	Format          Kind = "auto|text|json"
@@ -45,6 +50,15 @@ func (k Kind) readText(text string, into *string) error {
 		if number, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || number > math.MaxUint16 {
 			return errors.New("write it as HOST:PORT, such as 127.0.0.1:9642")
 		}
+	case Host:
+		if strings.ContainsAny(text, ",/ ") || strings.Contains(text, ":") && net.ParseIP(text) == nil {
+			return errors.New("write it as a host or an IP address without a port, such as 10.0.0.5")
+		}
+	case Seeds:
+		if slices.Contains(strings.Split(text, ","), "") && text != "" || strings.ContainsAny(text, "/ ") {
+			return errors.New("write it as HOST or HOST:PORT, several with commas between them, such as 10.0.0.5,10.0.0.6:9644")
+		}
+	case OptionalPath, Name:
 	default:
 		if words := strings.Split(string(k), "|"); !slices.Contains(words, text) {
 			return fmt.Errorf("it can be %s", strings.Join(words, ", "))
@@ -65,7 +79,7 @@ func readSwitch(text string, into *bool) error {
 
 func switchText(on bool) string { return strconv.FormatBool(on) }
 
-// readNumber reads a positive number. None may be 0: to the rooms that means their default.
+// readNumber reads a positive number. None but an OptionalCount may be 0: to the rooms that means their default.
 func (k Kind) readNumber(text string, into *int) error {
 	switch k {
 	case Reserve:
@@ -93,7 +107,7 @@ func (k Kind) readNumber(text string, into *int) error {
 		*into = int(d / time.Millisecond)
 	default:
 		n, err := strconv.ParseInt(text, 10, 32)
-		if err != nil || n < 1 {
+		if err != nil || n < 1 && (n != 0 || k != OptionalCount) {
 			return errors.New("write it as a number from 1 to 2147483647")
 		}
 		*into = int(n)

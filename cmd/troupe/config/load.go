@@ -88,6 +88,9 @@ func Load(sources Sources) (*Effective, error) {
 	if err := e.Gateway.Limits.Validate(); err != nil {
 		return nil, wrong("section gateway", "%v", err)
 	}
+	if err := e.Cluster.validate(); err != nil {
+		return nil, wrong("section cluster", "%v", err)
+	}
 	e.complete()
 	for _, s := range table {
 		e.Values = append(e.Values, Value{Setting: s, Text: s.text(&e.Config), From: cmp.Or(from[s.Name], fromDefault)})

@@ -40,6 +40,8 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Data:    Data{Directory: "./troupe-data", Syncs: 8},
 		Gateway: Gateway{Address: "127.0.0.1:9642", Limits: gateway.Limits{}.WithDefaults()},
+		Peer:    Peer{Address: "127.0.0.1:9643"},
+		Gossip:  Gossip{Address: "127.0.0.1:9644"},
 		HTTP:    HTTP{Address: "127.0.0.1:9645", PartitionSeries: 1000},
 		Log:     Log{Level: "info", Format: "auto"},
 		Serve:   Serve{DrainTime: 10 * time.Second},
@@ -121,6 +123,8 @@ func TestWrongFile(t *testing.T) {
 		{"a port too far", "gateway:\n  address: localhost:99999\n", "HOST:PORT"},
 		{"no switch", "http:\n  pprof: maybe\n", "true or false"},
 		{"an empty path", "data:\n  directory: ''\n", "must not be empty"},
+		{"a seed without a name", "cluster: {join: 'a,'}\n", "HOST or HOST:PORT"},
+		{"a host with a port", "cluster: {advertise: 'a:1'}\n", "without a port"},
 		{"a reference", "data: &a {directory: x}\nlog: *a\n", ":2: log must be one value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -160,6 +164,28 @@ func TestEnvironment(t *testing.T) {
 	load(t, Sources{Environment: []string{"TROUPE_BROKER=x", "TROUPE_CONFIG=y", "TROUPETTE=z",
 		"TROUPE_SERVICE_HOST=10.0.0.1", "TROUPE_SERVICE_PORT_CLIENTS=9642", "TROUPE_PORT=tcp://10.0.0.1:9642",
 		"TROUPE_PORT_9642_TCP=tcp://10.0.0.1:9642", "TROUPE_GATEWAY_PORT_9642_TCP_ADDR=10.0.0.1", "TROUPE_GATEWAY_SERVICE_PORT=1"}})
+}
+
+// TestSecretOpensPorts gives a broker a secret: what no one has chosen then listens on all interfaces.
+func TestSecretOpensPorts(t *testing.T) {
+	e := load(t, Sources{Flags: []Assignment{{"cluster.secret_file", "s", "flag"}, {"gossip.address", "127.0.0.1:1", "flag"}}})
+	if got := e.Peer.Address + " " + e.Gossip.Address; got != ":9643 127.0.0.1:1" {
+		t.Error(got)
+	}
+}
+
+// TestContradictions gives settings that are fine alone and not together.
+func TestContradictions(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"an expectation without names", "cluster: {bootstrap_expect: 3, join: 'a,b'}\n", "exactly 3 addresses, this broker's own among them, not 2"},
+		{"half a certificate", "cluster: {certificate_file: a}\n", "cluster.key_file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := Load(Sources{File: write(t, c.text)}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v\nwant %s", err, c.want)
+			}
+		})
+	}
 }
 
 // TestFlags names the flag that is wrong.

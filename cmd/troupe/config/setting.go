@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -81,6 +82,27 @@ var table = []Setting{
 	{"gateway.linger_time", "", Duration, "for a client to read the last replies before its connection is closed", "",
 		func(c *Config) any { return &c.Gateway.Limits.LingerTime }},
 
+	{"peer.address", "peer", OptionalAddress, "where other brokers connect; empty: 127.0.0.1:9643, with a secret :9643, all interfaces", "",
+		func(c *Config) any { return &c.Peer.Address }},
+	{"gossip.address", "gossip", OptionalAddress, "where gossip comes in, TCP and UDP; empty: 127.0.0.1:9644, with a secret :9644", "",
+		func(c *Config) any { return &c.Gossip.Address }},
+	{"cluster.advertise", "advertise", Host, "host under which others reach this broker; empty: the address that reaches the seed", "",
+		func(c *Config) any { return &c.Cluster.Advertise }},
+	{"cluster.join", "join", Seeds, "gossip addresses of brokers whose cluster to join; empty on an empty directory: a cluster of one", "",
+		func(c *Config) any { return &c.Cluster.Join }},
+	{"cluster.bootstrap_expect", "bootstrap-expect", OptionalCount, "make a cluster once all of so many brokers, exactly those of --join, are there", "",
+		func(c *Config) any { return &c.Cluster.Expect }},
+	{"cluster.secret_file", "secret-file", OptionalPath, "secrets that all brokers share, one a line, the first in use; read again when it changes", "",
+		func(c *Config) any { return &c.Cluster.SecretFile }},
+	{"cluster.certificate_file", "", OptionalPath, "this broker's own certificate for links, PEM, in place of one made from the secret", "",
+		func(c *Config) any { return &c.Cluster.Certificate }},
+	{"cluster.key_file", "", OptionalPath, "the key of that certificate, PEM", "",
+		func(c *Config) any { return &c.Cluster.Key }},
+	{"cluster.authority_file", "", OptionalPath, "certificates of who signs brokers' own certificates, and nothing else, PEM", "",
+		func(c *Config) any { return &c.Cluster.Authority }},
+	{"cluster.rack", "rack", Name, "what this broker shares with those it may fail together with", "",
+		func(c *Config) any { return &c.Cluster.Rack }},
+
 	{"http.address", "http", OptionalAddress, "where /metrics, /healthz and /readyz are; empty turns them off", "127.0.0.1:9645",
 		func(c *Config) any { return &c.HTTP.Address }},
 	{"http.partition_series", "", Count, "partitions that have metrics of their own", "1000",
@@ -145,4 +167,12 @@ func (s Setting) text(c *Config) string {
 }
 
 // complete fills in the defaults that belong to the rooms, of which some follow from other settings.
-func (c *Config) complete() { c.Gateway.Limits = c.Gateway.Limits.WithDefaults() }
+func (c *Config) complete() {
+	c.Gateway.Limits = c.Gateway.Limits.WithDefaults()
+	host := "127.0.0.1"
+	if c.Cluster.SecretFile != "" {
+		host = "" // the secret keeps strangers out
+	}
+	c.Peer.Address = cmp.Or(c.Peer.Address, host+":9643")
+	c.Gossip.Address = cmp.Or(c.Gossip.Address, host+":9644")
+}
