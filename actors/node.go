@@ -11,6 +11,7 @@ import (
 
 	"troupe/membership"
 	"troupe/partitions"
+	"troupe/partitions/catalog"
 	"troupe/partitions/id"
 )
 
@@ -167,6 +168,9 @@ func (n *Node) Full() string {
 
 // Space returns how much room the disk had when it was last looked at, and the reserve in bytes; zeros before the first time.
 func (n *Node) Space() (s partitions.Space, reserve int64) { return n.stage.room.space() }
+
+// HoldsCatalog tells whether a replica of the catalog's partition runs here.
+func (n *Node) HoldsCatalog() bool { return n.board.view.Load().table[catalog.Partition()] != nil }
 
 // Cluster describes the cluster as this broker sees it.
 func (n *Node) Cluster() partitions.ClusterView {

@@ -207,6 +207,24 @@ func (c *Cluster) SetCatalog(holds bool) {
 	}
 }
 
+// SetAddresses tells the others where clients and brokers reach this one, now that it is known; empty: nowhere yet. It
+// returns ErrOption for what is no address, or too long a one.
+func (c *Cluster) SetAddresses(gateway, peer string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.self
+	m.Gateway, m.Peer = gateway, peer
+	if err := checkTexts(m); err != nil {
+		return fmt.Errorf("%w: %w", ErrOption, err)
+	}
+	if c.self != m {
+		c.self = m
+		signal(c.changed)
+		signal(c.look)
+	}
+	return nil
+}
+
 // SetKeys exchanges the gossip keys: all are accepted from now on, and the first is used. To rotate a secret, every broker
 // first accepts the new one, then every broker uses it, then every broker drops the old one. Gossip that was opened without
 // a key stays without.

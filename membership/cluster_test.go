@@ -34,6 +34,13 @@ func TestThreeBrokersFindEachOther(t *testing.T) {
 	}
 	b.SetCatalog(true)
 	c.await("b hold the catalog", func(v *View) bool { m, _ := v.Member(2); return m.Catalog })
+	if err := b.SetAddresses("127.0.0.1:3", "127.0.0.1:4"); err != nil {
+		t.Fatal(err)
+	}
+	c.await("b be reached", func(v *View) bool { m, _ := v.Member(2); return m.Gateway == "127.0.0.1:3" && m.Peer == "127.0.0.1:4" })
+	if err := b.SetAddresses("nowhere", ""); !errors.Is(err, ErrOption) {
+		t.Errorf("no address was told: %v", err)
+	}
 }
 
 func TestFailureLeavingAndReturn(t *testing.T) {

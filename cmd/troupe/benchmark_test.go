@@ -9,7 +9,7 @@ import (
 
 // TestBenchCommands runs every kind of bench through the command line, for people and for programs.
 func TestBenchCommands(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	const quick = "--records 200 --partitions 2"
 	for _, c := range []struct {
 		name, line     string

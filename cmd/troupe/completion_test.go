@@ -12,7 +12,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s gets %q", shell, script)
 		}
 	}
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", at)
 	must(t, "", "topic", "create", "birds", at)
 	for _, c := range []struct{ line, want string }{

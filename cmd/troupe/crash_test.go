@@ -35,7 +35,7 @@ func TestCrashes(t *testing.T) {
 
 	directory := t.TempDir()
 	p := brokerAt(t, directory, "127.0.0.1:0")
-	gateway := p.gateway
+	gateway := p.Gateway
 	must(t, "", "topic", "create", "crash", "--partitions", strconv.Itoa(crashPartitions), "--broker", gateway)
 
 	w := startWriters(t, gateway)

@@ -13,9 +13,9 @@ import (
 func TestDamageIsToldAndTheRestServed(t *testing.T) {
 	directory := t.TempDir()
 	p := brokerAt(t, directory, "127.0.0.1:0")
-	must(t, "", "topic", "create", "hurt", "--broker", p.gateway)
+	must(t, "", "topic", "create", "hurt", "--broker", p.Gateway)
 	for _, line := range []string{"first", "second", "third", "fourth"} {
-		must(t, line+"\n", "produce", "hurt", "--broker", p.gateway)
+		must(t, line+"\n", "produce", "hurt", "--broker", p.Gateway)
 	}
 	if err := p.drain(); err != nil {
 		t.Fatal(err)
@@ -23,16 +23,16 @@ func TestDamageIsToldAndTheRestServed(t *testing.T) {
 	flip(t, filepath.Join(directory, "data"), "second")
 	p = brokerAt(t, directory, "127.0.0.1:0")
 
-	if r := troupe(t, "", "cluster", "status", "--broker", p.gateway); r.code != exitUnhealthy || !strings.Contains(r.problems+r.out, "quarantined") {
+	if r := troupe(t, "", "cluster", "status", "--broker", p.Gateway); r.code != exitUnhealthy || !strings.Contains(r.problems+r.out, "quarantined") {
 		t.Errorf("cluster status: exit %d\n%s%s", r.code, r.out, r.problems)
 	}
 	for from, want := range map[string]string{"0": "first\n", "2": "third\nfourth\n"} {
-		r := troupe(t, "", "consume", "hurt", "--from", from, "--until", "end", "--broker", p.gateway)
+		r := troupe(t, "", "consume", "hurt", "--from", from, "--until", "end", "--broker", p.Gateway)
 		if r.out != want {
 			t.Errorf("from %s: read %q, want %q\n%s", from, r.out, want, r.problems)
 		}
 	}
-	if r := troupe(t, "", "consume", "hurt", "--until", "end", "--broker", p.gateway); r.code != exitFailed || !strings.Contains(r.problems, "DAMAGED") {
+	if r := troupe(t, "", "consume", "hurt", "--until", "end", "--broker", p.Gateway); r.code != exitFailed || !strings.Contains(r.problems, "DAMAGED") {
 		t.Errorf("a read that met damage: exit %d\n%s", r.code, r.problems)
 	}
 }

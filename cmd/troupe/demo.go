@@ -110,7 +110,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err := d.launch(ctx, "127.0.0.1:0"); err != nil {
 		return err
 	}
-	d.broker = d.process.gateway
+	d.broker = d.process.Gateway
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (d *demo) launch(ctx context.Context, gateway string) error {
 		return err
 	}
 	d.process = p
-	d.fact("broker", "process %d on %s, ready after %s", p.pid(), p.gateway, durationText(time.Since(began)))
+	d.fact("broker", "process %d on %s, ready after %s", p.pid(), p.Gateway, durationText(time.Since(began)))
 	return nil
 }
 
@@ -191,7 +191,7 @@ func (d *demo) killAndRestart(ctx context.Context) error {
 		d.process.kill()
 		d.fact("kill -9", "process %d, in pass %d: %s records acknowledged, %s sent and not yet answered", d.process.pid(),
 			number/len(d.lines)+1, humanize.Comma(int64(books.acknowledged)), humanize.Comma(int64(books.sent-books.acknowledged)))
-		if err := d.launch(ctx, d.process.gateway); err != nil {
+		if err := d.launch(ctx, d.process.Gateway); err != nil {
 			return err
 		}
 	}
@@ -264,7 +264,7 @@ func (d *demo) keep(ctx context.Context) error {
 		case <-time.After(graceTime):
 		}
 		fmt.Fprintln(d.out, "\nThe broker is gone; it is started again on its data.")
-		if err := d.launch(ctx, d.process.gateway); err != nil {
+		if err := d.launch(ctx, d.process.Gateway); err != nil {
 			return err
 		}
 	}
@@ -287,5 +287,5 @@ The broker is still up, on %[1]s. In another terminal, in this directory:
    kill -9 %[3]d      # it is started again, with everything
 
 Ctrl-C ends the broker and removes its data, which is in %[4]s.
-`, d.process.gateway, demoTopic, d.process.pid(), d.directory)
+`, d.process.Gateway, demoTopic, d.process.pid(), d.directory)
 }

@@ -30,9 +30,9 @@ func smallDisk(t *testing.T) string {
 func TestDiskReallyFull(t *testing.T) {
 	t.Setenv("TROUPE_DATA_RESERVE_BYTES", "8MiB")
 	p := brokerAt(t, smallDisk(t), "127.0.0.1:0")
-	at := "--broker=" + p.gateway
+	at := "--broker=" + p.Gateway
 	must(t, "", "topic", "create", "pets", at)
-	writer, err := client.New(client.WithBroker(p.gateway), client.WithDeliveryTimeout(2*time.Second))
+	writer, err := client.New(client.WithBroker(p.Gateway), client.WithDeliveryTimeout(2*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

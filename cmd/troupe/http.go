@@ -16,6 +16,7 @@ import (
 	"troupe/actors"
 	"troupe/cmd/troupe/config"
 	"troupe/cmd/troupe/metrics"
+	"troupe/membership"
 )
 
 // lookout is where operators and their machines look at a broker over HTTP. It serves from before the broker opens its data
@@ -66,6 +67,8 @@ func cannotListen(flag, address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && flag == "http":
 		return fmt.Errorf("--http %s is taken, perhaps by another broker; choose another address, or none with --http ''", address)
+	case errors.Is(err, syscall.EADDRINUSE) && flag != "gateway":
+		return fmt.Errorf("--%s %s is taken, perhaps by another broker; choose another address", flag, address)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("--%s %s is taken, perhaps by another broker; ask it with `troupe cluster status --broker %s`, or choose "+
 			"another address", flag, address, address)
@@ -93,10 +96,10 @@ func (l *lookout) routes(profiles bool) http.Handler {
 	return routes
 }
 
-// watch has the lookout ask a broker's partitions from now on.
-func (l *lookout) watch(node *actors.Node) {
+// watch has the lookout ask a broker's partitions, and whom it sees, from now on.
+func (l *lookout) watch(node *actors.Node, members membership.Feed) {
 	l.node.Store(node)
-	l.metrics.Watch(node)
+	l.metrics.Watch(node, members)
 }
 
 // wait notes why the broker takes no traffic; "" for nothing.

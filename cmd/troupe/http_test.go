@@ -13,9 +13,6 @@ import (
 	"troupe/cmd/troupe/metrics"
 )
 
-// readyEvent is what a broker logs once it serves.
-type readyEvent struct{ Msg, Gateway, HTTP, Data string }
-
 // serving runs `troupe serve` in this process on free ports until the test ends, and returns what it logged when ready.
 // stop ends it as SIGTERM does, and returns what it logged after that.
 func serving(t *testing.T, arguments ...string) (ready readyEvent, stop func() []string) {

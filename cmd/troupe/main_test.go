@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 	os.Setenv(asTroupe, "1")
 	os.Unsetenv("TROUPE_BROKER")
 	os.Setenv("TROUPE_HTTP_ADDRESS", "") // several brokers run at once
+	os.Setenv("TROUPE_PEER_ADDRESS", "127.0.0.1:0")
+	os.Setenv("TROUPE_GOSSIP_ADDRESS", "127.0.0.1:0")
 	os.Unsetenv("TROUPE_GATEWAY_ADDRESS")
 	os.Exit(m.Run())
 }

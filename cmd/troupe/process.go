@@ -17,22 +17,31 @@ import (
 // process is a broker in a process of its own, so that it can be killed the way power fails: without a word.
 type process struct {
 	command *exec.Cmd
-	gateway string        // where it listens
+	readyEvent
 	exited  chan struct{} // closed when it is gone
 	outcome error         // of the exit; to be read after exited
+}
+
+// readyEvent is what a broker logs once it serves: where it is found, above all.
+type readyEvent struct {
+	Msg                               string
+	Gateway, Peer, Gossip, HTTP, Data string
+	Node                              string
 }
 
 // startTimeout bounds how long a broker may take from its start, recovery included, until it is ready.
 const startTimeout = 30 * time.Second
 
 // startProcess runs `troupe serve` with this binary and returns when it is ready for clients. Its log is appended to the
-// file named. The gateway may end in port 0 for a free one.
-func startProcess(ctx context.Context, data, gateway, log string) (*process, error) {
+// file named. The gateway may end in port 0 for a free one; the ports for other brokers are free ones unless more says where
+// they are.
+func startProcess(ctx context.Context, data, gateway, log string, more ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{command: exec.Command(self, "serve", "--data", data, "--gateway", gateway, "--http", ""), exited: make(chan struct{})}
+	line := []string{"serve", "--data", data, "--gateway", gateway, "--peer", "127.0.0.1:0", "--gossip", "127.0.0.1:0", "--http", ""}
+	p := &process{command: exec.Command(self, append(line, more...)...), exited: make(chan struct{})}
 	problems, err := p.command.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -45,7 +54,7 @@ func startProcess(ctx context.Context, data, gateway, log string) (*process, err
 		file.Close()
 		return nil, err
 	}
-	ready := make(chan string, 1)
+	ready := make(chan readyEvent, 1)
 	tail := make(chan []byte, 1)
 	go func() {
 		tail <- follow(problems, file, ready)
@@ -56,7 +65,7 @@ func startProcess(ctx context.Context, data, gateway, log string) (*process, err
 	timeout := time.NewTimer(startTimeout)
 	defer timeout.Stop()
 	select {
-	case p.gateway = <-ready:
+	case p.readyEvent = <-ready:
 		return p, nil
 	case last := <-tail:
 		<-p.exited
@@ -70,18 +79,18 @@ func startProcess(ctx context.Context, data, gateway, log string) (*process, err
 	}
 }
 
-// follow copies a broker's log to a file, tells the address once it is ready, and returns the last line.
-func follow(problems io.Reader, file io.Writer, ready chan<- string) (last []byte) {
+// follow copies a broker's log to a file, tells once it is ready, and returns the last line.
+func follow(problems io.Reader, file io.Writer, ready chan<- readyEvent) (last []byte) {
 	lines := bufio.NewReader(problems)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if len(line) > 0 {
 			last = line
 			_, _ = file.Write(line) // a log that cannot be kept is no reason to stop the broker
-			var event struct{ Msg, Gateway string }
+			var event readyEvent
 			if json.Unmarshal(line, &event) == nil && event.Msg == readyMessage {
 				select {
-				case ready <- event.Gateway:
+				case ready <- event:
 				default:
 				}
 			}

@@ -114,7 +114,7 @@ func serveInBackground(t *testing.T, directory string, environment []string, lin
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ready := make(chan string, 1)
+	ready := make(chan readyEvent, 1)
 	ended := make(chan []byte, 1)
 	go func() { ended <- follow(problems, t.Output(), ready) }()
 	t.Cleanup(func() {

@@ -24,7 +24,7 @@ func TestServeRefusals(t *testing.T) {
 		code      int
 		problems  string
 	}{
-		{"port taken", []string{"--data", t.TempDir(), "--gateway", p.gateway}, exitFailed, "is taken"},
+		{"port taken", []string{"--data", t.TempDir(), "--gateway", p.Gateway}, exitFailed, "is taken"},
 		{"data in use", []string{"--data", filepath.Join(directory, "data"), "--gateway", "127.0.0.1:0"}, exitFailed, "another broker runs on it"},
 		{"off loopback", []string{"--data", t.TempDir(), "--gateway", "0.0.0.0:0"}, exitUsage, "--insecure"},
 		{"a name off loopback", []string{"--data", t.TempDir(), "--gateway", "example.org:0"}, exitUsage, "--insecure"},
@@ -43,13 +43,13 @@ func TestServeRefusals(t *testing.T) {
 func TestServeDrains(t *testing.T) {
 	directory := t.TempDir()
 	p := brokerAt(t, directory, "127.0.0.1:0")
-	must(t, "", "topic", "create", "pets", "--broker", p.gateway)
-	must(t, "cat\ndog\n", "produce", "pets", "--broker", p.gateway)
+	must(t, "", "topic", "create", "pets", "--broker", p.Gateway)
+	must(t, "cat\ndog\n", "produce", "pets", "--broker", p.Gateway)
 	if err := p.drain(); err != nil {
 		t.Fatalf("SIGTERM: %v", err)
 	}
-	p = brokerAt(t, directory, p.gateway)
-	if got := must(t, "", "consume", "pets", "--until", "end", "--broker", p.gateway); got != "cat\ndog\n" {
+	p = brokerAt(t, directory, p.Gateway)
+	if got := must(t, "", "consume", "pets", "--until", "end", "--broker", p.Gateway); got != "cat\ndog\n" {
 		t.Errorf("after the restart: %q", got)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 // TestProduceConsume writes records in every way the command line knows and reads them back in every way.
 func TestProduceConsume(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", at)
 	file := filepath.Join(t.TempDir(), "lines")
 	if err := os.WriteFile(file, []byte("cat purrs\nno animal"), 0o600); err != nil {
@@ -63,7 +63,7 @@ func TestProduceConsume(t *testing.T) {
 
 // TestProduceSummary tells programs and people what was written.
 func TestProduceSummary(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", at)
 	r := troupe(t, "a:1\nb\n", "produce", "pets", "--key-delimiter", ":", at)
 	if r.code != exitFine || !strings.Contains(r.problems, "wrote 2 records") || !strings.Contains(r.problems, "1 line had no key") {
@@ -78,7 +78,7 @@ func TestProduceSummary(t *testing.T) {
 
 // TestStreamRefusals meets what produce and consume cannot do.
 func TestStreamRefusals(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", "--set", "max.message.bytes=1KiB", at)
 	for _, c := range []struct {
 		name, line, in string
@@ -132,7 +132,7 @@ func TestNoBroker(t *testing.T) {
 
 // TestProduceExpectEnd writes only where the partition ends.
 func TestProduceExpectEnd(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", at)
 	must(t, "a\nb\n", "produce", "pets", "--partition", "0", "--expect-end", "0", at)
 	got := troupe(t, "c\n", "produce", "pets", "--partition", "0", "--expect-end", "1", at)
@@ -179,7 +179,7 @@ func TestNotABroker(t *testing.T) {
 
 // TestProduceInterrupted ends a produce whose input goes on: what was read is written, and told.
 func TestProduceInterrupted(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", at)
 	ctx, interrupt := context.WithCancel(context.WithoutCancel(t.Context()))
 	defer interrupt()

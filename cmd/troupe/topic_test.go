@@ -8,7 +8,7 @@ import (
 
 // TestTopicLife creates, lists, describes and deletes a topic, and meets every refusal on the way.
 func TestTopicLife(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	for _, c := range []struct {
 		name     string
 		line     string
@@ -61,7 +61,7 @@ func TestTopicLife(t *testing.T) {
 
 // TestTopicTrim deletes the oldest records, by offset and by time, and meets every refusal on the way.
 func TestTopicTrim(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", "--partitions", "2", at)
 	must(t, "a\nb\nc\n", "produce", "pets", "--partition", "1", at)
 	for _, c := range []struct {
@@ -97,7 +97,7 @@ func TestTopicTrim(t *testing.T) {
 
 // TestTopicJSON describes a topic for a program.
 func TestTopicJSON(t *testing.T) {
-	at := "--broker=" + broker(t).gateway
+	at := "--broker=" + broker(t).Gateway
 	must(t, "", "topic", "create", "pets", "--partitions", "2", at)
 	must(t, "a\nb\nc\n", "produce", "pets", "--partition", "1", at)
 

@@ -18,6 +18,7 @@ import (
 	"troupe/actors"
 	"troupe/gateway"
 	"troupe/gateway/protocol"
+	"troupe/membership"
 	"troupe/partitions"
 	"troupe/partitions/batch"
 	"troupe/partitions/catalog"
@@ -105,7 +106,7 @@ func TestCounts(t *testing.T) {
 		t.Errorf("before there is a broker: %v", samples)
 	}
 	node := running(t, m)
-	m.Watch(node)
+	m.Watch(node, membership.Single(membership.Member{Node: 1}))
 	topic := create(t, node, "orders", 2)
 	create(t, node, "more", 2)
 	before, _ := scrape(t, m)
@@ -196,7 +197,7 @@ func TestGatewayMeter(t *testing.T) {
 func TestNames(t *testing.T) {
 	for _, row := range rows(t) {
 		parts := strings.Split(row.name, "_")
-		if len(parts) < 3 || parts[0] != "troupe" || !slices.Contains([]string{"partitions", "wal", "actors", "gateway", "cmd"}, parts[1]) {
+		if len(parts) < 3 || parts[0] != "troupe" || !slices.Contains([]string{"partitions", "wal", "membership", "actors", "gateway", "cmd"}, parts[1]) {
 			t.Errorf("%s is not troupe_<room>_<thing>_<unit>", row.name)
 		}
 		if last := parts[len(parts)-1]; (row.kind == "counter") != (last == "total") {
@@ -222,7 +223,7 @@ func rows(t *testing.T) []row {
 	t.Helper()
 	m := New("test", 3)
 	node := running(t, m)
-	m.Watch(node)
+	m.Watch(node, membership.Single(membership.Member{Node: 1}))
 	create(t, node, "orders", 1)
 	families, err := m.registry.Gather()
 	if err != nil {
