@@ -27,6 +27,7 @@ type courier struct {
 	soonest id.Timestamp // no deadline in asked is earlier
 
 	freight freight
+	late    []late // in the order in which they were made
 }
 
 // sender is who is told when a message was certainly not sent.
@@ -71,7 +72,7 @@ func (c *courier) serve() {
 
 // note has the ticker come by while anything waits for it.
 func (c *courier) note() {
-	busy := c.making != nil || len(c.asked) > 0 || c.freight.waits()
+	busy := c.making != nil || len(c.asked) > 0 || c.freight.waits() || len(c.late) > 0
 	if c.busy.Load() != busy {
 		c.busy.Store(busy)
 	}
@@ -81,6 +82,7 @@ func (c *courier) note() {
 func (c *courier) beat() {
 	c.ship()
 	c.carry()
+	c.catchUp()
 	c.expire()
 	c.note()
 }
@@ -154,5 +156,41 @@ func (s sealed) deliver(c *courier) {
 	case len(s)+c.freight.bytes() <= c.limits.FreightBytes:
 		c.freight.add(s, sender{})
 		c.carry()
+	}
+}
+
+// reply is an answer that somebody waits for on the other broker.
+type reply struct{ sealed }
+
+// deliver sends it, or tries for a while: a broker that has just come may have asked before it is known here how to reach it.
+func (r reply) deliver(c *courier) {
+	switch {
+	case len(r.sealed) > MaxFrameBytes:
+		r.sealed.deliver(c)
+	case !c.dispatch(r.sealed) && len(c.late) < mostLate:
+		c.late = append(c.late, late{r.sealed, lateBeats})
+	}
+}
+
+// late is an answer that no link has taken yet.
+type late struct {
+	frame []byte
+	beats int // for which it is still tried
+}
+
+// How many late answers wait for a link, and for how many beats each: longer, and who has asked will have asked again.
+const (
+	mostLate  = 64
+	lateBeats = 40 // 2 s
+)
+
+// catchUp tries late answers again.
+func (c *courier) catchUp() {
+	waiting := c.late
+	c.late = nil
+	for _, l := range waiting {
+		if l.beats--; !c.dispatch(l.frame) && l.beats > 0 {
+			c.late = append(c.late, l)
+		}
 	}
 }

@@ -234,3 +234,23 @@ func TestFreightEndsWithItsLink(t *testing.T) {
 		t.Errorf("%d pieces before, %d in all", before, pieces)
 	}
 }
+
+// An answer waits a moment for a way back: who has just come may ask before it is known how to reach it.
+func TestAnswerWaitsForAWayBack(t *testing.T) {
+	c := newCluster(t, 2, Limits{})
+	p := at(c.create(c.brokers[0], "orders", 1, c.brokers[0]), 0)
+	c.leader(p)
+	back := [2]id.Node{c.brokers[0].id, c.brokers[1].id}
+	c.cut[back] = true
+	got := &answers[partitions.OffsetAnswer]{}
+	c.brokers[1].node.Router().ListOffsets(p, partitions.ListOffsets{At: partitions.OffsetLatest}, got.take)
+	c.pass(time.Second)
+	if len(got.all) > 0 {
+		t.Fatalf("answered without a way back: %+v", got.all)
+	}
+	delete(c.cut, back)
+	c.pass(50 * time.Millisecond)
+	if a := got.only(t); a.Err != nil {
+		t.Error(a.Err)
+	}
+}

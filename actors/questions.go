@@ -179,11 +179,11 @@ func (q question) refused(err error) []byte {
 // reply sends an answer. Where too much waits for the link already, a large one is not sent, and says so.
 func (p *peer) reply(q question, frame []byte) {
 	if len(frame) < smallReply {
-		p.pass(sealed(frame))
+		p.pass(reply{frame})
 		return
 	}
-	if !p.post(sealed(frame)) {
-		p.pass(sealed(q.refused(fmt.Errorf("too much waits for the link of broker %v: %w", p.stage.node, partitions.ErrThrottled))))
+	if !p.post(reply{frame}) {
+		p.pass(reply{q.refused(fmt.Errorf("too much waits for the link of broker %v: %w", p.stage.node, partitions.ErrThrottled))})
 	}
 }
 
