@@ -13,7 +13,7 @@ import (
 
 // TestClusterPartitionsAndAssign looks at a broker's partitions, assigns one to where it is, and meets every refusal.
 func TestClusterPartitionsAndAssign(t *testing.T) {
-	gateway := broker(t).gateway
+	gateway := broker(t).Gateway
 	at := "--broker=127.0.0.1:1," + gateway // nobody listens at the first
 	must(t, "", "topic", "create", "pets", "--partitions", "2", at)
 	var status struct{ Nodes []jsonNode }

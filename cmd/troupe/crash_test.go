@@ -69,7 +69,9 @@ type writers struct {
 	mu       sync.Mutex
 	books    []*ledger // by producer
 	answered int
-	changed  *sync.Cond // broadcast when answered grows or a producer ends
+	last     time.Time     // when the last answer came
+	gap      time.Duration // the longest time without one since slowest began
+	changed  *sync.Cond    // broadcast when answered grows or a producer ends
 	ended    int
 }
 
@@ -118,6 +120,8 @@ func (w *writers) write(ctx context.Context, c *client.Client, producer int, boo
 			w.mu.Lock()
 			books.answer(number, err)
 			w.answered++
+			now := time.Now()
+			w.gap, w.last = max(w.gap, now.Sub(w.last)), now
 			w.changed.Broadcast()
 			w.mu.Unlock()
 			<-flying
@@ -139,6 +143,17 @@ func (w *writers) awaitAcknowledged(t *testing.T, n int) {
 			t.Fatal("a producer gave up")
 		}
 	}
+}
+
+// slowest returns for how long at most no answer came while something happened.
+func (w *writers) slowest(happens func()) time.Duration {
+	w.mu.Lock()
+	w.gap, w.last = 0, time.Now()
+	w.mu.Unlock()
+	happens()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gap
 }
 
 // finish lets the producers end, with all their answers.

@@ -36,10 +36,21 @@ func broker(t *testing.T) *process {
 
 func brokerAt(t *testing.T, directory, gateway string) *process {
 	t.Helper()
+	p := processAt(t, directory, gateway)
+	if p == nil {
+		t.FailNow()
+	}
+	return p
+}
+
+// processAt starts a broker process with more on its command line. It may be called from any goroutine: on failure it returns nil.
+func processAt(t *testing.T, directory, gateway string, more ...string) *process {
+	t.Helper()
 	log := filepath.Join(directory, "broker.log")
-	p, err := startProcess(t.Context(), filepath.Join(directory, "data"), gateway, log)
+	p, err := startProcess(t.Context(), filepath.Join(directory, "data"), gateway, log, more...)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return nil
 	}
 	t.Cleanup(func() {
 		p.kill()
