@@ -53,6 +53,9 @@ type curator struct {
 	erased     []id.Replica        // to be forgotten
 	forgetting bool
 
+	yielding map[id.Replica]bool // told to hand over what they lead, and not done with it
+	yields   func()              // set while something yields: whom to tell
+
 	started func(error) // told once
 	halting func()      // set once the broker stops: whom to tell
 	broken  error       // a bug met here: the actor only stops from there on
@@ -92,6 +95,10 @@ func (c *curator) Receive(ctx actor.Context) {
 		c.complete(m.topic)
 	case settled:
 		c.settle(m)
+	case yield:
+		c.yield(m.done)
+	case yielded:
+		c.yielded(m.address.replica)
 	case gone:
 		c.leave(m)
 	case erased:

@@ -12,6 +12,7 @@ func (c *curator) leave(m gone) {
 	replica := m.address.replica
 	leaving := c.tenants[replica] != nil && c.tenants[replica].leaving
 	delete(c.tenants, replica)
+	c.yielded(replica)
 	if leaving && c.halting == nil {
 		if m.erased {
 			c.erasing[replica] = true
@@ -69,12 +70,36 @@ func (c *curator) forget() {
 	forgetOrder{slices.Clone(c.erased[:n])}.begin(c)
 }
 
+// yield has every partition hand over what it leads here.
+func (c *curator) yield(done func()) {
+	if c.yields != nil || c.halting != nil {
+		c.safely(done)
+		return
+	}
+	c.yields, c.yielding = done, map[id.Replica]bool{}
+	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {
+		c.yielding[r] = true
+		c.send(c.node, yieldOrder{address: c.tenants[r].address})
+	}
+	c.yielded(0)
+}
+
+// yielded notes that a replica leads nothing any more.
+func (c *curator) yielded(r id.Replica) {
+	delete(c.yielding, r)
+	if done := c.yields; done != nil && (len(c.yielding) == 0 || c.halting != nil) {
+		c.yields = nil
+		c.safely(done)
+	}
+}
+
 // halt stops every partition, then the broker.
 func (c *curator) halt(done func()) {
 	if c.halting != nil {
 		return
 	}
 	c.halting = done
+	c.yielded(0)
 	c.fail(errStopped)
 	c.refuseAll()
 	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {

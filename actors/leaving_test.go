@@ -195,3 +195,36 @@ func TestStopWhileOpening(t *testing.T) {
 		}
 	}
 }
+
+// A broker that yields leads nothing any more, and goes on to answer.
+func TestYield(t *testing.T) {
+	c := newCluster(t, 3, Limits{})
+	topic := c.create(c.brokers[0], "orders", 6, c.brokers...)
+	c.create(c.brokers[0], "alone", 1, c.brokers[0])
+	for n := range int32(6) {
+		c.leader(at(topic, n))
+	}
+	yields := c.brokers[0]
+	var done answers[bool]
+	yields.node.Yield(func() { done.take(true) })
+	c.until("yielded", func() bool { return len(done.all) == 1 })
+	for n := range int32(6) {
+		if leader := c.leader(at(topic, n)); leader == yields {
+			t.Errorf("partition %d is still led by who yields", n)
+		}
+		if a := yields.produce(at(topic, n), "x"); a.Err != nil {
+			t.Errorf("partition %d: %v", n, a.Err)
+		}
+	}
+	c.pass(20 * time.Second) // in which leaders give way to preferred ones
+	for n := range int32(6) {
+		if s := yields.node.router.find(at(topic, n)).status(c); s.Role == partitions.RoleLeader {
+			t.Errorf("partition %d came back", n)
+		}
+	}
+	yields.node.Yield(func() { done.take(true) })
+	c.run()
+	if len(done.all) != 2 {
+		t.Error("who has nothing to hand over is not done at once")
+	}
+}

@@ -20,6 +20,11 @@ type (
 	tick struct{ unlogged }
 	// beat: the ticker's own timer.
 	beat struct{ unlogged }
+	// yield: from now on, hand over what is led here. done, of the catalog's actor, is called when that is over.
+	yield struct {
+		unlogged
+		done func()
+	}
 	// leave: close the log and end; with remove, delete it.
 	leave struct {
 		unlogged
@@ -206,6 +211,11 @@ type (
 		address *address
 		serving bool
 	}
+	// yielded: a partition that was told to yield leads nothing any more, or nothing that others could lead.
+	yielded struct {
+		unlogged
+		address *address
+	}
 	// gone: a partition has ended; erased tells that its bytes are deleted.
 	gone struct {
 		unlogged
@@ -275,6 +285,10 @@ type (
 	courierOrder struct {
 		unlogged
 		peer *peer
+	}
+	yieldOrder struct {
+		unlogged
+		address *address
 	}
 	leaveOrder struct {
 		unlogged

@@ -144,6 +144,11 @@ func (n *Node) curator(ready func(error)) *curator {
 // Router takes requests to the partitions. It implements the gateway's Broker.
 func (n *Node) Router() *Router { return n.router }
 
+// Yield has other brokers lead what this one leads, as far as they can, while it goes on to serve: before Stop, so that nobody
+// who writes waits longer than it takes to choose another leader. It returns at once; done is called when that is over, or the
+// node stops.
+func (n *Node) Yield(done func()) { n.stage.send(n.catalog, yield{done: done}) }
+
 // Stop ends a started node, once, and returns at once: no more requests are taken, what is under way is finished (for StopWait),
 // each replica saves a checkpoint, and the logs close. done is called when all of that is over.
 func (n *Node) Stop(done func()) { n.stage.send(n.catalog, halt{done: done}) }
@@ -210,6 +215,8 @@ func (r *root) Receive(c actor.Context) {
 		r.start(c, m.peer)
 	case configureOrder:
 		r.send(m.address.pid, m.configure)
+	case yieldOrder:
+		r.send(m.address.pid, yield{})
 	case leaveOrder:
 		r.send(m.address.pid, m.leave)
 	}

@@ -59,6 +59,8 @@ type partition struct {
 	damage  error
 	aside   error // the damage for which a leader hands over before its log is mended
 	ending  *leave
+	yields  bool // it hands over what it leads; yielded: the catalog's actor was told that it has
+	yielded bool
 	told    id.Offset         // the version of the assignment that the catalog's actor was told to be reached
 	follows led               // the leader's term, as it was last made known; of a leader on another broker
 	counted partitions.Counts // of this life's replica, as the meter was last told
@@ -85,6 +87,9 @@ func (p *partition) Receive(c actor.Context) {
 	case *actor.Stopped:
 		p.abandon()
 		return
+	case yield:
+		p.yields, p.yielded = true, false
+		p.giveWay()
 	case leave:
 		p.leave(m)
 	case configure:

@@ -109,6 +109,7 @@ func (p *partition) turn() {
 	}
 	p.drain()
 	p.stand()
+	p.giveWay()
 	p.wind()
 	p.count()
 	if !p.running() {
@@ -230,6 +231,14 @@ func (p *partition) dismiss() {
 		if q, ok := p.waiting[n].(*fetchRequest); ok && !q.reading {
 			p.empty(q)
 		}
+	}
+}
+
+// giveWay hands over what this partition leads, before its broker stops. It goes on to answer.
+func (p *partition) giveWay() {
+	if p.yields && p.ending == nil && !(p.running() && p.handOver()) && !p.yielded {
+		p.yielded = true
+		p.send(p.catalog, yielded{address: p.address})
 	}
 }
 

@@ -85,6 +85,19 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 }
 
+// HandOver has others lead what the node leads, as far as they can, and waits until they do. It returns the context's error if
+// that takes longer.
+func (n *Node) HandOver(ctx context.Context) error {
+	done := make(chan struct{})
+	n.Yield(func() { close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("hand over: %w", ctx.Err())
+	}
+}
+
 // Shutdown stops the node and waits until it has stopped. It returns the context's error if that takes longer.
 func (n *Node) Shutdown(ctx context.Context) error {
 	done := make(chan struct{})

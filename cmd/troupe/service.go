@@ -148,9 +148,9 @@ func (b *service) run(ctx context.Context) error {
 	}
 }
 
-// close ends what was opened, in order: clients get their answers, then partitions hand over what they lead, save checkpoints
-// and close their logs, then the others are told. Clients and partitions may take DrainTime each, so that slow clients do not
-// cost the logs their orderly end. A twin leaves without a word: it would speak for the broker that it is a copy of.
+// close ends what was opened, in order: others lead what this broker led, clients get their answers, partitions save
+// checkpoints and close their logs, the others are told. Clients and partitions may take DrainTime each, so that slow clients
+// do not cost the logs their orderly end. A twin leaves without a word: it would speak for the broker that it is a copy of.
 func (b *service) close(twin bool) error {
 	var problems []error
 	if b.lookout != nil {
@@ -159,6 +159,9 @@ func (b *service) close(twin bool) error {
 	}
 	if b.listener != nil {
 		defer b.listener.Close()
+	}
+	if b.node != nil && b.server != nil && within(handOverTime, b.node.HandOver) != nil {
+		b.log.Info("not everything that this broker leads was handed over; others will notice that it is gone")
 	}
 	if b.server != nil && within(b.config.Serve.DrainTime, b.server.Close) != nil {
 		problems = append(problems, fmt.Errorf("some clients' requests were not answered within %v and their connections are cut; "+
@@ -192,6 +195,9 @@ func (b *service) close(twin bool) error {
 	}
 	return errors.Join(problems...)
 }
+
+// handOverTime bounds the time for handing over what this broker leads: it takes a moment where others are there for it.
+const handOverTime = 2 * time.Second
 
 // within gives a step of the end so much time.
 func within(limit time.Duration, step func(context.Context) error) error {
