@@ -47,6 +47,8 @@ type Options struct {
 	Replicas    partitions.Limits // of every replica
 	// Check verifies every replica's whole state after each of its turns: for tests and simulations.
 	Check bool
+	// Watch is shown every replica after each of its turns, on its actor; nil: nobody looks.
+	Watch func(*partitions.Replica)
 	// System is shared by several nodes of a simulation; nil: the node has one of its own. Name is the name of the node's
 	// actor, which nothing else in the system may ever have had; "" is "node".
 	System *actor.ActorSystem
@@ -91,7 +93,7 @@ func NewNode(o Options) (*Node, error) {
 	n := &Node{options: o, board: newBoard()}
 	n.stage = &stage{
 		system: o.System, seams: o.Seams, log: o.Log, meter: o.Meter, limits: o.Limits.orDefaults(), node: o.Node,
-		life: o.Incarnation, leaders: newLeaders(), room: &room{reserve: partitions.Reserve{Bytes: o.DiskReserve}}, check: o.Check,
+		life: o.Incarnation, leaders: newLeaders(), room: &room{reserve: partitions.Reserve{Bytes: o.DiskReserve}}, check: o.Check, watch: o.Watch,
 	}
 	n.stage.warden = o.System.NewLocalPID(o.Name + "/warden")
 	n.pid = o.System.NewLocalPID(o.Name)

@@ -28,6 +28,7 @@ type stage struct {
 	room    *room
 	warden  *actor.PID
 	check   bool // call Replica.Check after every turn
+	watch   func(*partitions.Replica)
 }
 
 // supervisor is the strategy for every actor here. Actors turn their own panics into failures (see rescue) and decide

@@ -121,6 +121,9 @@ func (p *partition) turn() {
 	if p.check {
 		p.life.replica.Check()
 	}
+	if p.watch != nil {
+		p.watch(p.life.replica)
+	}
 }
 
 // drain carries out everything the replica wants.

@@ -120,6 +120,7 @@ func (r *Replica) Status() Status {
 
 // Standing is what of a replica's Status its owner looks at after every turn.
 type Standing struct {
+	Replica    id.Replica
 	Role       Role
 	Term       id.Term
 	Ready      bool
@@ -128,14 +129,15 @@ type Standing struct {
 	Voters     int
 	// Silent is how many ticks ago a leader of the present term was last heard; a leader hears itself. Raft keeps a leader's
 	// name: a replica that was removed while it was away would believe in it for ever.
-	Silent int
+	Silent  int
+	Applied id.Index
 }
 
 // Standing tells where the replica stands among the others. It allocates nothing.
 func (r *Replica) Standing() Standing {
 	return Standing{
-		Role: r.role, Term: r.term, Ready: r.ready, Leader: r.leader, LeaderNode: r.home(r.leader), Voters: len(r.applied.configuration.Voters),
-		Silent: r.peers.silent,
+		Replica: r.options.Replica, Role: r.role, Term: r.term, Ready: r.ready, Leader: r.leader, LeaderNode: r.home(r.leader),
+		Voters: len(r.applied.configuration.Voters), Applied: r.applied.index, Silent: r.peers.silent,
 	}
 }
 

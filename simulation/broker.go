@@ -110,7 +110,7 @@ func (b *Broker) begin() error {
 		},
 		Members: b.cluster.gossip.feeds[b.number],
 		Cluster: simulatedCluster, Node: b.identity, Gateway: b.name + ":1", Version: "simulated",
-		Bootstrap: !b.cluster.founded, Log: b.logger, Check: true, System: b.cluster.system, Name: fmt.Sprintf("%s-%d", b.name, b.lives),
+		Bootstrap: !b.cluster.founded, Log: b.logger, Check: true, Watch: b.logs.watch, System: b.cluster.system, Name: fmt.Sprintf("%s-%d", b.name, b.lives),
 		Limits:   actors.Limits{RestAfter: w.options.RestAfter},
 		Replicas: partitions.Limits{TailBytes: w.options.Tail, CheckpointBytes: w.options.Checkpoint},
 	})

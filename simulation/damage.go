@@ -51,9 +51,9 @@ func (b *Broker) injure() {
 	v := victims[b.damage.IntN(len(victims))]
 	before := b.volume.bytesIn(v.directory)
 	what, low, high := b.volume.Damage(v.directory+"/"+v.name, b.damage)
-	from, lossy := unproven(before, v, low, high)
+	lost, from := unproven(before, v, low, high)
 	forgotten := v.name == hardStateFile && b.unprovenVote(before, v)
-	if w.replicas(v.partition) > 1 && (lossy || forgotten) {
+	if w.replicas(v.partition) > 1 && (lost || forgotten) {
 		// Nobody can tell this from a tear: it is beyond what replicas are for, and taken back.
 		b.volume.restore(v.directory+"/"+v.name, before[v.name])
 		return
@@ -65,12 +65,12 @@ func (b *Broker) injure() {
 	if forgotten {
 		w.ledger.pardon(v.owner)
 	}
-	if lossy {
-		if !h.lossy || from < h.from {
-			h.lossy, h.from = true, from
-		}
+	if lost {
 		w.ledger.forget(v.partition)
 		w.trace.event("damage", "unproven", "%v from offset %d on: nothing else tells that it was durable", v.partition, from)
+	}
+	if lost && from >= 0 && (!h.lossy || from < h.from) {
+		h.lossy, h.from = true, from
 	}
 }
 
@@ -142,10 +142,10 @@ func (v *Volume) bytesIn(directory string) map[string][]byte {
 }
 
 // unproven tells whether what was hit in a segment is durable by its own word alone: no other frame, slot or checkpoint says
-// so. Then nobody can tell it from a tear, and everything from an offset on may go.
-func unproven(before map[string][]byte, v victim, low, high int) (from id.Offset, lossy bool) {
+// so. Then nobody can tell it from a tear, and everything from there on may go: from an offset on, or no records at all (-1).
+func unproven(before map[string][]byte, v victim, low, high int) (lost bool, from id.Offset) {
 	if !v.segment() {
-		return 0, false
+		return false, -1
 	}
 	proven := id.Index(0)
 	if slot, err := wal.ParseSlots(before[hardStateFile]); err == nil {
@@ -178,14 +178,14 @@ func unproven(before map[string][]byte, v victim, low, high int) (from id.Offset
 		})
 	}
 	if hit == 0 || hit <= proven {
-		return 0, false
+		return false, -1
 	}
 	for _, b := range batches {
 		if b.index >= hit {
-			return b.base, true
+			return true, b.base
 		}
 	}
-	return 0, false
+	return true, -1
 }
 
 // eachFrame walks a segment up to the first frame that does not verify.

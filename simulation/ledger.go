@@ -152,6 +152,9 @@ func (l *Ledger) applied(log *overseen, through id.Index) {
 	c.applied = through
 	for i := from; i <= through && l.world.broken == nil; i++ {
 		term := log.term(i)
+		if term == 0 && i < log.first || i < log.trusted {
+			continue // its checkpoint does not verify, or what it holds there
+		}
 		if known := g.term(i); known == 0 {
 			l.commit(g, r, i, term)
 		} else if known != term {
@@ -218,8 +221,8 @@ func (l *Ledger) leads(log *overseen, term id.Term) {
 	for last > 0 && (g.term(last) == 0 || g.term(last) >= term) {
 		last--
 	}
-	if last+1 < log.first {
-		return // it has applied more than that
+	if last+1 < log.first || last < log.trusted {
+		return // it has applied more than that, or what it holds there need not verify
 	}
 	if holds := log.term(last); last > 0 && holds != g.term(last) {
 		l.world.violate(violation("leader-completeness", "replica %d of %v leads in term %d; entry %d of term %d is committed, and its log holds there one of term %d",

@@ -13,6 +13,24 @@ type overseer struct {
 	logs   map[id.Replica]*overseen // opened last
 }
 
+// watch looks at a replica after each of its turns.
+func (o *overseer) watch(r *partitions.Replica) {
+	s := r.Standing()
+	l := o.logs[s.Replica]
+	if l == nil {
+		return
+	}
+	ledger := o.broker.world.ledger
+	if s.Applied > l.applied {
+		l.applied = s.Applied
+		ledger.applied(l, s.Applied)
+	}
+	if s.Role == partitions.RoleLeader && s.Term != l.led {
+		l.led = s.Term
+		ledger.leads(l, s.Term)
+	}
+}
+
 // Create implements actors.Disk.
 func (o *overseer) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
 	o.broker.world.ledger.begun(p, r, o.broker.identity)
@@ -30,6 +48,9 @@ func (o *overseer) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	l := &overseen{Log: log, ledger: o.broker.world.ledger, partition: p, replica: r, state: found.HardState, first: found.First}
 	if found.Base != nil {
 		l.before = found.Base.Term
+	}
+	if h := o.broker.world.atlas.harmed[r]; h != nil && h.sick {
+		l.trusted = found.Last + 1
 	}
 	for i, t := range found.Terms {
 		until := found.Last + 1
@@ -55,6 +76,11 @@ type overseen struct {
 	terms  []id.Term
 	first  id.Index
 	before id.Term
+	// trusted is where the entries begin whose terms are known for sure: not those found in files that were damaged.
+	trusted id.Index
+	// applied and led are what the ledger was told last.
+	applied id.Index
+	led     id.Term
 }
 
 // term is that of an entry; 0 where the log does not hold it.
