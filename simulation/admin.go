@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"troupe/gateway/protocol"
+	"troupe/partitions/catalog"
 	"troupe/partitions/id"
 )
 
@@ -26,6 +27,10 @@ func newAdmin(w *World) *Admin {
 
 // create makes a topic, asking until it is there; a name that exists already is looked up. Then done is called.
 func (a *Admin) create(name string, partitions int32, done func(*Topic)) {
+	if len(a.world.cluster.brokers) > 1 {
+		a.place(name, partitions, a.replicas(), done)
+		return
+	}
 	again := func() { a.later(func() { a.create(name, partitions, done) }) }
 	request := &protocol.CreateTopicRequest{Topic: name, Partitions: partitions, Settings: a.settings()}
 	a.client.Call(request, a.world.options.Patience, func(m protocol.Message, err error) {
@@ -39,6 +44,57 @@ func (a *Admin) create(name string, partitions int32, done func(*Topic)) {
 			again()
 		}
 	})
+}
+
+// replicas draws how many replicas the partitions of a topic get.
+func (a *Admin) replicas() int {
+	n := len(a.world.cluster.brokers)
+	switch {
+	case n >= 5 && chance(a.random, 40):
+		return 5
+	case n >= 3 && chance(a.random, 85):
+		return 3
+	}
+	return 1
+}
+
+// place makes a topic with several replicas, as whoever decides where they live does: on a broker itself.
+func (a *Admin) place(name string, partitions int32, replicas int, done func(*Topic)) {
+	again := func() { a.later(func() { a.place(name, partitions, replicas, done) }) }
+	b := a.world.cluster.brokers[a.random.IntN(len(a.world.cluster.brokers))]
+	if !b.Up() {
+		again()
+		return
+	}
+	over := false
+	once := func(f func()) {
+		if !over {
+			over = true
+			f()
+		}
+	}
+	a.world.scheduler.At(a.client.life, a.world.options.Patience+time.Second, func() { once(again) })
+	command := catalog.CreateTopic{Name: id.Topic(name), Partitions: partitions, Settings: a.settings(), Placements: a.placements(partitions, replicas)}
+	b.node.Router().CreateTopic(command, func(t *catalog.Topic, err error) {
+		once(func() {
+			if err != nil && !errors.Is(err, catalog.ErrTopicExists) {
+				again()
+				return
+			}
+			done(a.world.newTopic(name, t.ID, int32(len(t.Partitions)), len(t.Partitions[0].Replicas)))
+		})
+	})
+}
+
+// placements draws different brokers for each partition.
+func (a *Admin) placements(partitions int32, replicas int) [][]id.Node {
+	all := make([][]id.Node, partitions)
+	for i := range all {
+		for _, n := range a.random.Perm(len(a.world.cluster.brokers))[:replicas] {
+			all[i] = append(all[i], a.world.cluster.brokers[n].identity)
+		}
+	}
+	return all
 }
 
 // settings draws who stamps the records' times.
@@ -84,7 +140,8 @@ func (a *Admin) remove(t *Topic, done func()) {
 	request := &protocol.DeleteTopicRequest{Topic: t.Name, TopicID: t.ID}
 	a.client.Call(request, a.world.options.Patience, func(_ protocol.Message, err error) {
 		if err == nil || errors.Is(err, protocol.CodeUnknownTopic) || errors.Is(err, protocol.CodeTopicRecreated) {
-			t.Gone = true
+			// A broker that has not heard of the topic yet says so too.
+			t.Gone = err == nil || !a.world.several()
 			a.world.marks.count(MarkTopicDeleted)
 			a.world.trace.event("catalog", "deleted", "%s (%v)", t.Name, t.ID)
 			done()
@@ -96,6 +153,10 @@ func (a *Admin) remove(t *Topic, done func()) {
 
 // Check compares the catalog, once everything is at rest, with what was created and deleted.
 func (a *Admin) Check() {
+	if a.world.unsettled() {
+		a.later(a.Check)
+		return
+	}
 	a.client.Call(&protocol.MetadataRequest{}, a.world.options.Patience, func(m protocol.Message, err error) {
 		if err != nil {
 			a.later(a.Check)

@@ -80,7 +80,7 @@ func (b *Broker) Start() {
 	}
 	w.trace.event(b.name, "start", "life %d", b.lives)
 	var err error
-	if b.disk, err = openDisk(w, b.device); err == nil {
+	if b.disk, err = openDisk(w, b.device, b.disk.remembered()); err == nil {
 		b.logs = &overseer{Disk: b.disk, broker: b, logs: map[id.Replica]*overseen{}}
 		err = b.begin()
 	}
@@ -109,8 +109,8 @@ func (b *Broker) begin() error {
 			Mailbox:    func() actor.Mailbox { return &Mailbox{trace: w.trace} },
 		},
 		Members: b.cluster.gossip.feeds[b.number],
-		Cluster: simulatedCluster, Node: b.identity, Gateway: b.name + ":1", Version: "simulated",
-		Bootstrap: !b.cluster.founded, Log: b.logger, Check: true, Watch: b.logs.watch, System: b.cluster.system, Name: fmt.Sprintf("%s-%d", b.name, b.lives),
+		Cluster: simulatedCluster, Node: b.identity, Incarnation: uint64(b.lives), Gateway: b.name + ":1", Version: "simulated",
+		Bootstrap: b.number == 0 && !b.cluster.founded, Log: b.logger, Check: true, Watch: b.logs.watch, System: b.cluster.system, Name: fmt.Sprintf("%s-%d", b.name, b.lives),
 		Limits:   actors.Limits{RestAfter: w.options.RestAfter},
 		Replicas: partitions.Limits{TailBytes: w.options.Tail, CheckpointBytes: w.options.Checkpoint},
 	})

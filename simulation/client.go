@@ -166,15 +166,12 @@ func (c *Client) emitted(payload []byte) {
 // produced demands that what is acknowledged is durable.
 func (c *Client) produced(acks protocol.Acks, batches [][]byte, response *protocol.ProduceResponse) {
 	for i, p := range response.Partitions {
-		if p.Err != nil || acks == protocol.AcksNone {
+		if p.Err != nil {
 			continue
 		}
 		at := id.Partition{Topic: response.TopicID, Number: p.Partition}
 		c.admitted(at, nil)
-		if why := c.broker.disk.missing(at, p.BaseOffset, batches[i]); why != "" {
-			c.world.violate(violation("ack-before-durable", "%v acknowledges %s's batch at offset %d, and a power loss now would lose it: %s",
-				at, c.name, p.BaseOffset, why))
-		}
+		c.world.cluster.promised(c.name, acks, at, p.BaseOffset, batches[i])
 	}
 }
 

@@ -27,6 +27,8 @@ type position struct {
 	topic  *Topic
 	number int32
 	next   id.Offset
+	// term is the highest that an answer was of: those of earlier ones come from leaders that were deposed.
+	term id.Term
 	// damaged: a consumer of the last phase was told so, and reads no further.
 	damaged bool
 	// end is where a consumer of the last phase stops: -1 until it is known.
@@ -108,7 +110,7 @@ func (c *Consumer) fetch(asked []*position, wait int32, done func()) {
 func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answer *protocol.FetchedPartition) {
 	w := c.world
 	damaged := answer.Err != nil && errors.Is(answer.Err, protocol.CodeDamaged)
-	p.damaged = damaged
+	p.damaged = damaged && w.atlas.sole(p.partition()) != nil
 	if answer.Err != nil {
 		w.refused(p.partition(), p.topic, answer.Err)
 		switch start := answer.Err.Details.LogStart; {
@@ -116,10 +118,12 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 		case from < start:
 			w.marks.count(MarkTrimmedAway)
 			w.polled(&Poll{
-				Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
+				Weak: w.several(), Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
 				Offset: start, LogStart: start, HighWatermark: answer.Err.Details.LogEnd,
 			})
 			p.next = max(p.next, start)
+		case w.unsettled():
+			// A leader that was deposed and does not know it: its log may be shorter.
 		case w.atlas.sole(p.partition()).excuses():
 			p.next = min(p.next, answer.Err.Details.LogEnd)
 		default:
@@ -130,8 +134,13 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 			return
 		}
 	}
+	if answer.Term < p.term {
+		w.marks.count(MarkStaleAnswer)
+		return
+	}
+	p.term = answer.Term
 	poll := &Poll{
-		Client: c.number, Partition: id.Partition{Topic: p.topic.ID, Number: p.number}, Invoked: invoked, Completed: w.scheduler.Now(),
+		Weak: w.several(), Client: c.number, Partition: id.Partition{Topic: p.topic.ID, Number: p.number}, Invoked: invoked, Completed: w.scheduler.Now(),
 		Offset: from, LogStart: answer.LogStart, HighWatermark: answer.HighWatermark, Damaged: damaged,
 	}
 	for _, b := range answer.Batches {

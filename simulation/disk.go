@@ -1,13 +1,12 @@
 package simulation
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"troupe/partitions"
-	"troupe/partitions/batch"
 	"troupe/partitions/id"
 	"troupe/wal"
 )
@@ -25,6 +24,8 @@ type Disk struct {
 	doubts map[id.Replica]doubt
 	// newest are the logs opened last for each replica, closed or not.
 	newest map[id.Replica]*Twin
+	// earlier are those of the life before: what is durable of a log that this one has not opened yet.
+	earlier map[id.Replica]*Twin
 }
 
 // doubt is wal's: a failure in use poisons a log, so that nothing above durable is believed; one while it opened does not.
@@ -36,10 +37,10 @@ type doubt struct {
 const registerFile = "register"
 
 // openDisk reads the register and writes it anew, as wal does.
-func openDisk(w *World, d *Device) (*Disk, error) {
+func openDisk(w *World, d *Device, earlier map[id.Replica]*Twin) (*Disk, error) {
 	disk := &Disk{
 		world: w, device: d, register: map[id.Replica]wal.Registration{}, open: map[id.Replica]*Twin{},
-		doubts: map[id.Replica]doubt{}, newest: map[id.Replica]*Twin{},
+		doubts: map[id.Replica]doubt{}, newest: map[id.Replica]*Twin{}, earlier: earlier,
 	}
 	b, err := d.volume.ReadFile(registerFile)
 	if err != nil {
@@ -55,6 +56,16 @@ func openDisk(w *World, d *Device) (*Disk, error) {
 		whole = r.AppendTo(whole)
 	}
 	return disk, d.replace(registerFile, whole)
+}
+
+// remembered lists the logs opened last for each replica in all lives so far.
+func (d *Disk) remembered() map[id.Replica]*Twin {
+	all := map[id.Replica]*Twin{}
+	if d != nil {
+		maps.Copy(all, d.earlier)
+		maps.Copy(all, d.newest)
+	}
+	return all
 }
 
 // note makes the fate of a replica durable in the register. After a failure its end is uncertain: nothing is added any more.
@@ -202,35 +213,4 @@ func (d *Disk) Remove(p id.Partition, r id.Replica) error {
 // Space tells how much room there is.
 func (d *Disk) Space() (partitions.Space, error) {
 	return partitions.Space{Directory: "simulated", Free: d.device.room(), Total: simulatedBytes}, nil
-}
-
-// missing looks for acknowledged records in what a power loss at this very moment would leave of the disk. It returns why
-// they are not there, or nothing.
-func (d *Disk) missing(p id.Partition, base id.Offset, sent []byte) string {
-	for _, t := range d.newest { // any order: one of them is the partition's
-		if t.partition != p {
-			continue
-		}
-		if base < t.front {
-			return "" // it was durable, and deleted since
-		}
-		i := t.holding(base)
-		if i == len(t.entries) || t.entries[i].base != base {
-			return fmt.Sprintf("no batch of replica %d begins there", t.owner)
-		}
-		e := t.entries[i]
-		b := d.device.volume.Synced(t.path(e.segment))
-		if e.at+e.size > int64(len(b)) {
-			return fmt.Sprintf("segment %s is synced up to byte %d, the batch ends at %d", segmentFile(e.segment), len(b), e.at+e.size)
-		}
-		frame, err := wal.ParseFrame(b[e.at:e.at+e.size], t.owner)
-		if err != nil {
-			return "what is synced there does not verify"
-		}
-		if !bytes.Equal(frame.Entry.Payload[batch.HeaderSize:], sent[batch.HeaderSize:]) {
-			return "other records are synced there"
-		}
-		return ""
-	}
-	return "the partition has no log"
 }

@@ -35,7 +35,7 @@ type Send struct {
 	Client    int
 	Partition id.Partition
 	Values    []Value
-	// Quiet was sent with acks none: an acknowledgement promises nothing.
+	// Quiet was sent with acks none, or with acks leader where there are others: an acknowledgement promises nothing.
 	Quiet bool
 	// Repeats may stand in the log several times: the client sent again without idempotence.
 	Repeats bool
@@ -74,6 +74,8 @@ type Poll struct {
 	HighWatermark id.Offset
 	// Damaged says that the partition is: what it shows as its end need not be.
 	Damaged bool
+	// Weak: a leader answered that may have been deposed without knowing it.
+	Weak bool
 }
 
 // List is one answer that tells where a partition begins and ends.
@@ -86,6 +88,7 @@ type List struct {
 	Latest    id.Offset
 	// Proposed tells that Latest counts what is appended and not committed yet: a crash may take that back.
 	Proposed bool
+	Weak     bool // as in Poll
 }
 
 // Search is one answered ListOffsets for a time.
@@ -98,6 +101,7 @@ type Search struct {
 	Offset        id.Offset
 	Newest        id.Timestamp // of the batch found; -1: none
 	HighWatermark id.Offset
+	Weak          bool // as in Poll
 }
 
 // Trim is one wish to delete the records of a partition below an offset.

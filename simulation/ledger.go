@@ -217,6 +217,7 @@ func (l *Ledger) leads(log *overseen, term id.Term) {
 		return
 	}
 	g.leaders[term], g.leader = r, r
+	l.world.trace.event("leader", "elected", "replica %d of %v in term %d, with entries up to %d", r, p, term, log.first+id.Index(len(log.terms))-1)
 	last := id.Index(len(g.committed))
 	for last > 0 && (g.term(last) == 0 || g.term(last) >= term) {
 		last--

@@ -41,6 +41,7 @@ const (
 
 	MarkInstalled       // a snapshot replaced a log
 	MarkInstallFinished // the installation of a snapshot was finished at opening
+	MarkStaleAnswer     // an answer came from a leader that was deposed
 	MarkReplaced        // a damaged replica's place was taken by another
 	MarkHoleFilled      // a segment with what a peer gave took a damaged one's place
 	markKinds
@@ -53,7 +54,7 @@ var markNames = [markKinds]string{
 	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
 	"expectation-met", "expectation-refused", "found-by-time", "nothing-since",
 	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "rest", "refused-full", "checkpoint-postponed", "slots-in-place", "trimmed-away",
-	"installed", "install-finished", "replaced", "hole-filled",
+	"installed", "install-finished", "stale-answer", "replaced", "hole-filled",
 }
 
 // String returns the mark's name.

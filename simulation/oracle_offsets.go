@@ -13,6 +13,9 @@ type told struct {
 	// invoked is never for what nobody asked, completed is never for what promises nothing to later questions.
 	invoked, completed time.Duration
 	at                 id.Offset
+	// weak: whoever answered may not have known the newest. It is held to what the same client was told before.
+	weak   bool
+	client int
 }
 
 // watermarks demands that what anybody was told of a partition's end holds for every question asked later.
@@ -20,7 +23,7 @@ func (o *Oracle) watermarks() *Violation {
 	answers := map[id.Partition][]told{}
 	for _, p := range o.history.Polls {
 		if !p.Damaged {
-			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark})
+			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark, p.Weak, p.Client})
 		}
 	}
 	for _, l := range o.history.Lists {
@@ -28,15 +31,15 @@ func (o *Oracle) watermarks() *Violation {
 		if l.Proposed {
 			completed = never
 		}
-		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, completed, l.Latest})
+		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, completed, l.Latest, l.Weak, l.Client})
 	}
 	for _, s := range o.history.Searches {
-		answers[s.Partition] = append(answers[s.Partition], told{s.Invoked, s.Completed, s.HighWatermark})
+		answers[s.Partition] = append(answers[s.Partition], told{s.Invoked, s.Completed, s.HighWatermark, s.Weak, s.Client})
 	}
 	for _, s := range o.history.Sends {
 		if s.Outcome == OutcomeAcknowledged && !s.Quiet && s.Base >= 0 {
 			end := s.Base + id.Offset(len(s.Values))
-			answers[s.Partition] = append(answers[s.Partition], told{never, s.Completed, end})
+			answers[s.Partition] = append(answers[s.Partition], told{invoked: never, completed: s.Completed, at: end})
 		}
 	}
 	o.forgive(answers)
@@ -48,15 +51,15 @@ func (o *Oracle) starts() *Violation {
 	answers := map[id.Partition][]told{}
 	for _, p := range o.history.Polls {
 		if !p.Damaged {
-			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.LogStart})
+			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.LogStart, p.Weak, p.Client})
 		}
 	}
 	for _, l := range o.history.Lists {
-		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Earliest})
+		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Earliest, l.Weak, l.Client})
 	}
 	for _, t := range o.history.Trims {
 		if t.Completed != never {
-			answers[t.Partition] = append(answers[t.Partition], told{t.Invoked, t.Completed, t.LogStart})
+			answers[t.Partition] = append(answers[t.Partition], told{invoked: t.Invoked, completed: t.Completed, at: t.LogStart})
 		}
 	}
 	o.forgive(answers)
@@ -85,9 +88,31 @@ func fallen(invariant, how string, answers map[id.Partition][]told) *Violation {
 			for ; next < len(done) && done[next].completed < q.invoked; next++ {
 				floor = max(floor, done[next].at)
 			}
-			if q.invoked < never && q.at < floor {
+			if q.invoked < never && q.at < floor && !q.weak {
 				return violation(invariant, "%v was %s %d; a question asked at %s was told %d", p, how, floor, moment(q.invoked), q.at)
 			}
+		}
+		if v := fallenFor(invariant, how, p, asked); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// fallenFor is fallen for each client's weak answers among themselves: it accepts none of an earlier term than it has seen, and
+// what it accepts never goes back.
+func fallenFor(invariant, how string, p id.Partition, asked []told) *Violation {
+	floor := map[int]told{}
+	for _, q := range asked {
+		if !q.weak {
+			continue
+		}
+		if f, ok := floor[q.client]; ok && f.completed < q.invoked && q.at < f.at {
+			return violation(invariant, "client %d was told at %s that %v is %s %d; a question it asked at %s was told %d",
+				q.client, moment(f.completed), p, how, f.at, moment(q.invoked), q.at)
+		}
+		if f, ok := floor[q.client]; !ok || q.at > f.at {
+			floor[q.client] = q
 		}
 	}
 	return nil

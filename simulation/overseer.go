@@ -21,7 +21,8 @@ func (o *overseer) watch(r *partitions.Replica) {
 		return
 	}
 	ledger := o.broker.world.ledger
-	if s.Applied > l.applied {
+	// A snapshot is applied before it is on the disk: then the log is behind.
+	if s.Applied > l.applied && s.Applied < l.first+id.Index(len(l.terms)) {
 		l.applied = s.Applied
 		ledger.applied(l, s.Applied)
 	}

@@ -28,14 +28,14 @@ func (c *Consumer) ask(p *position) {
 // list asks where a partition ends; found is called only with an answer.
 func (c *Consumer) list(p *position, found func(id.Offset)) {
 	c.offsets(p, protocol.OffsetLatest, protocol.NoTimestamp, func(invoked time.Duration, l *protocol.ListedOffset) {
-		c.told(p, invoked, l.LogStart, l.Offset)
+		c.told(p, invoked, l.LogStart, l.Offset, false)
 		found(l.Offset)
 	})
 }
 
-func (c *Consumer) told(p *position, invoked time.Duration, earliest, latest id.Offset) {
+func (c *Consumer) told(p *position, invoked time.Duration, earliest, latest id.Offset, weak bool) {
 	c.world.history.Lists = append(c.world.history.Lists, &List{
-		Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: c.world.scheduler.Now(),
+		Weak: weak, Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: c.world.scheduler.Now(),
 		Earliest: earliest, Latest: latest,
 	})
 }
@@ -47,7 +47,7 @@ func (c *Consumer) earliest(p *position) {
 			c.world.violate(violation("inconsistent-answer", "%s asked where %v begins and is told %d, with log start %d and high watermark %d",
 				c.client.name, p.partition(), l.Offset, l.LogStart, l.HighWatermark))
 		}
-		c.told(p, invoked, l.Offset, l.HighWatermark)
+		c.told(p, invoked, l.Offset, l.HighWatermark, false)
 	})
 }
 
@@ -82,7 +82,7 @@ func (c *Consumer) offsets(p *position, at protocol.OffsetAt, since id.Timestamp
 		}
 		answer := &m.(*protocol.ListOffsetsResponse).Partitions[0]
 		if answer.Err != nil {
-			p.damaged = errors.Is(answer.Err, protocol.CodeDamaged)
+			p.damaged = errors.Is(answer.Err, protocol.CodeDamaged) && w.atlas.sole(p.partition()) != nil
 			w.refused(p.partition(), p.topic, answer.Err)
 			return
 		}
@@ -105,8 +105,9 @@ func (c *Consumer) describe(t *Topic) {
 			return
 		}
 		for _, d := range r.Partitions {
-			if d.Ready {
-				c.told(c.position(t, d.Partition), invoked, d.LogStart, d.HighWatermark)
+			if p := c.position(t, d.Partition); d.Ready && d.Term >= p.term {
+				p.term = d.Term
+				c.told(p, invoked, d.LogStart, d.HighWatermark, w.several())
 			}
 		}
 	})
@@ -119,7 +120,7 @@ func (c *Consumer) metadata() {
 		gone[t] = t.Gone
 	}
 	c.client.Call(&protocol.MetadataRequest{}, c.world.options.Patience, func(m protocol.Message, err error) {
-		if err == nil {
+		if err == nil && !c.world.unsettled() {
 			c.world.compareTopics(m.(*protocol.MetadataResponse), c.world.topics[:known], func(t *Topic) bool { return gone[t] })
 		}
 	})

@@ -17,6 +17,8 @@ type Config struct {
 	Length time.Duration
 	// Trace takes a line for each event worth seeing; nil: nobody looks.
 	Trace io.Writer
+	// Nodes is how many brokers there are; 0: the seed draws it.
+	Nodes int
 }
 
 // DefaultLength is how long a run is under load, unless told otherwise.
@@ -68,6 +70,9 @@ func newWorld(c Config) *World {
 		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace),
 		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{},
 	}
+	if c.Nodes > 0 {
+		w.options.Nodes = c.Nodes
+	}
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
 	w.trace.now = w.scheduler.Now
 	w.options.Damage, w.options.Weather = drawDamage(streams.Named("damage")), drawWeather(streams.Named("weather"))
@@ -98,7 +103,7 @@ func (w *World) live(length time.Duration) {
 		w.cluster.Trouble()
 	}
 	w.scheduler.Run(w.scheduler.Now()+length, w.over)
-	w.load, w.trouble = false, false
+	w.load, w.trouble, w.healed = false, false, w.scheduler.Now()
 	w.trace.event("run", "rest", "no more faults")
 	w.cluster.Heal()
 	if !w.reach("rest", w.settled) {

@@ -39,7 +39,7 @@ func (s *stream) send() {
 	p, w := s.producer, s.producer.world
 	b := &sending{Send: &Send{
 		Client: p.number, Partition: id.Partition{Topic: s.topic.ID, Number: s.number}, Invoked: w.scheduler.Now(), Base: -1,
-		Quiet: p.kind == producingQuiet, Repeats: p.kind == producingRepeats, Producer: p.id, Sequence: s.next,
+		Quiet: p.kind == producingQuiet || p.kind == producingLeader && w.replicas(id.Partition{Topic: s.topic.ID}) > 1, Repeats: p.kind == producingRepeats, Producer: p.id, Sequence: s.next,
 		Expected: s.expected(),
 	}}
 	builder := batch.NewBuilder(p.codec)
@@ -142,7 +142,7 @@ func (s *stream) refused(b *sending, err error) {
 	b.maybe = b.maybe || outcomeOf(err) == protocol.Unknown
 	s.producer.world.refused(b.Partition, s.topic, err)
 	s.checkSequence(b, err)
-	gone := s.topic.Deleted || errors.Is(err, protocol.CodeDamaged) || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err) ||
+	gone := s.topic.Deleted || errors.Is(err, protocol.CodeDamaged) && s.sole() || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err) ||
 		s.forgotten(b, err) && s.excused() // what it acknowledged before is lost by the stated limit: no retry can fit
 	again := s.producer.kind == producingIdempotent || s.producer.kind == producingExpecting ||
 		s.producer.kind == producingRepeats && b.maybe
@@ -156,7 +156,7 @@ func (s *stream) refused(b *sending, err error) {
 // checkSequence knows when a refusal is a lie: everything before the first of the window is acknowledged, so the broker
 // must know this producer and expect this sequence.
 func (s *stream) checkSequence(b *sending, err error) {
-	if s.forgotten(b, err) && !s.excused() {
+	if s.forgotten(b, err) && !s.excused() && !s.producer.world.unsettled() {
 		s.producer.world.violate(violation("sequence-forgotten",
 			"producer %d of %v has everything before sequence %d acknowledged, and is told: %v", b.Producer, b.Partition, b.Sequence, err))
 	}
@@ -230,6 +230,11 @@ func (s *stream) flying() bool {
 	return slices.ContainsFunc(s.window, func(b *sending) bool { return b.flying })
 }
 
+// sole tells that nobody else has what the partition held: its only replica was damaged.
+func (s *stream) sole() bool {
+	return s.producer.world.atlas.sole(id.Partition{Topic: s.topic.ID, Number: s.number}) != nil
+}
+
 // excused tells that the partition was damaged, and need not know what it acknowledged.
 func (s *stream) excused() bool {
 	return s.producer.world.atlas.sole(id.Partition{Topic: s.topic.ID, Number: s.number}).excuses()
@@ -249,6 +254,7 @@ func (s *stream) resendAnswered(b *sending) {
 			w.marks.count(MarkDuplicateAnswered)
 		case errors.Is(err, protocol.CodeDuplicate):
 			w.marks.count(MarkDuplicateForgotten)
+		case w.unsettled():
 		case errors.Is(err, protocol.CodeOutOfOrderSequence) || errors.Is(err, protocol.CodeUnknownProducer):
 			w.violate(violation("sequence-forgotten", "producer %d of %v: sequence %d was acknowledged at offset %d; sent again: %v",
 				b.Producer, b.Partition, b.Sequence, b.Base, err))

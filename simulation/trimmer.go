@@ -65,7 +65,7 @@ func (t *Trimmer) trim(topic *Topic, number int32, before id.Offset) {
 			}
 		}
 		w.refused(trim.Partition, topic, err)
-		if errors.Is(err, protocol.CodeOffsetOutOfRange) && !topic.Deleted && !w.atlas.sole(trim.Partition).excuses() {
+		if errors.Is(err, protocol.CodeOffsetOutOfRange) && !topic.Deleted && !w.unsettled() && !w.atlas.sole(trim.Partition).excuses() {
 			w.violate(violation("watermark-fell", "%s/%d was known to reach %d, and a trimmer is told: %v", topic.Name, number, before, err))
 		}
 	})

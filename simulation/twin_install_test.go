@@ -34,7 +34,7 @@ func (w *World) bootStopping(t *testing.T, random *rand.Rand, at *stop) *Disk {
 	d, err := openDisk(w, &Device{
 		volume: w.cluster.brokers[0].volume, random: random, room: func() int64 { return simulatedBytes }, faults: &w.faults, trace: w.trace,
 		crash: strike(true), fail: strike(false),
-	})
+	}, nil)
 	must(t, err)
 	return d
 }

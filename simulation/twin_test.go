@@ -34,7 +34,7 @@ func (w *World) boot(t *testing.T, random *rand.Rand, crash, fail int) *Disk {
 	d, err := openDisk(w, &Device{
 		volume: w.cluster.brokers[0].volume, random: random, room: func() int64 { return simulatedBytes }, faults: &w.faults, trace: w.trace,
 		crash: func() int { return crashNow }, fail: func() int { return failNow },
-	})
+	}, nil)
 	must(t, err)
 	crashNow, failNow = crash, fail
 	return d

@@ -28,6 +28,7 @@ type World struct {
 	clients   int
 	values    Value
 	ids       map[id.Producer]bool
+	healed    time.Duration // when trouble ended
 	// load tells clients to go on; trouble lets faults happen.
 	load, trouble bool
 	// broken is the first promise found broken; it ends the run.
@@ -120,6 +121,17 @@ func (w *World) newTopic(name string, topic id.TopicID, partitions int32, replic
 	return t
 }
 
+// several tells that there are other brokers: then one may answer that does not know the newest.
+func (w *World) several() bool { return len(w.cluster.brokers) > 1 }
+
+// unsettled tells that a broker may not know yet what others do: there are several, and there is or was trouble just now.
+func (w *World) unsettled() bool {
+	return w.several() && (w.trouble || w.load || w.scheduler.Now() < w.healed+settleTime)
+}
+
+// settleTime is how long after the last fault everybody knows everything.
+const settleTime = 10 * time.Second
+
 // replicas is how many a partition has.
 func (w *World) replicas(p id.Partition) int {
 	for _, t := range w.topics {
@@ -177,7 +189,7 @@ func (w *World) answered(t *Topic, err error) {
 	case errors.Is(err, protocol.CodeOutOfOrderSequence):
 		w.marks.count(MarkSequenceRefused)
 	case errors.Is(err, protocol.CodeUnknownTopic), errors.Is(err, protocol.CodeTopicRecreated):
-		if !t.Deleted {
+		if !t.Deleted && !w.unsettled() {
 			w.violate(violation("topic-lost", "%s (%v) was created and never deleted, and a client is told: %v", t.Name, t.ID, err))
 		}
 	case errors.Is(err, protocol.CodeInternal), errors.Is(err, protocol.CodeMalformed), errors.Is(err, protocol.CodeInvalidRequest),

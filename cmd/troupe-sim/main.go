@@ -17,6 +17,7 @@ type flags struct {
 	seed             uint64
 	seeds            int
 	length           time.Duration
+	nodes            int
 	trace            bool
 	checkDeterminism bool
 	failFast         bool
@@ -51,6 +52,7 @@ func command() *cobra.Command {
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "the seed of the run, or the first of --seeds")
 	c.Flags().IntVar(&f.seeds, "seeds", 1, "how many seeds to run, one after the other")
 	c.Flags().DurationVar(&f.length, "length", simulation.DefaultLength, "virtual time under load and faults, per seed")
+	c.Flags().IntVar(&f.nodes, "nodes", 0, "how many brokers; 0: each seed draws it")
 	c.Flags().BoolVar(&f.trace, "trace", false, "print every event worth seeing")
 	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice and compare the hashes")
 	c.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first seed that breaks a promise")
@@ -60,9 +62,9 @@ func command() *cobra.Command {
 
 // run runs a seed, twice if the determinism is to be checked.
 func (f *flags) run(seed uint64, trace io.Writer) (*simulation.Report, error) {
-	r := simulation.Run(simulation.Config{Seed: seed, Length: f.length, Trace: trace})
+	r := simulation.Run(simulation.Config{Seed: seed, Length: f.length, Nodes: f.nodes, Trace: trace})
 	if f.checkDeterminism {
-		again := simulation.Run(simulation.Config{Seed: seed, Length: f.length})
+		again := simulation.Run(simulation.Config{Seed: seed, Length: f.length, Nodes: f.nodes})
 		if again.Hash != r.Hash {
 			return r, fmt.Errorf("seed %d is not deterministic: hash %s, then %s (%d and %d steps)", seed, r.Hash, again.Hash, r.Steps, again.Steps)
 		}
