@@ -43,7 +43,7 @@ var planted = []struct {
 		name: "no check of sequences, seen only by clients",
 		changes: []change{
 			{"partitions/append.go", "v, err := r.producer(h.Producer).judge(h)", "v, err := verdict{}, error(nil)"},
-			{"simulation/broker.go", "Check: true", "Check: false"},
+			{"simulation/broker.go", "Check: true, Watch: b.logs.watch", "Check: false"},
 		},
 		found: []string{"duplicate"},
 	},
