@@ -21,7 +21,7 @@ func (c *Cluster) promised(to string, acks protocol.Acks, p id.Partition, base i
 	quorum := 1
 	if acks == protocol.AcksQuorum {
 		// What was damaged may be where it was durable.
-		quorum = w.replicas(p)/2 + 1 - w.atlas.sick(p)
+		quorum = w.ledger.quorum(p) - w.atlas.sick(p)
 	}
 	holders := 0
 	var why []string

@@ -3,6 +3,7 @@ package simulation
 import (
 	"hash/crc32"
 	"slices"
+	"time"
 
 	"troupe/partitions"
 	"troupe/partitions/batch"
@@ -27,6 +28,9 @@ type group struct {
 	next      id.Offset // behind the last batch of committed; -1 while not known
 	sequences map[sequence]id.Index
 	leader    id.Replica // that became leader last
+	// voters is how many the newest leader that was ready counted; voted how many before that, up to changed.
+	voters, voted int
+	changed       time.Duration
 }
 
 // entryKey is what raft names an entry by: two logs that hold the same agree up to there.
@@ -240,6 +244,25 @@ func (l *Ledger) pardon(r id.Replica) {
 		c.durable = partitions.HardState{}
 	}
 }
+
+// counts notes how many voters a leader counts that is ready.
+func (l *Ledger) counts(p id.Partition, voters int) {
+	if g := l.group(p); voters != g.voters {
+		g.voted, g.voters, g.changed = g.voters, voters, l.world.scheduler.Now()
+	}
+}
+
+// quorum is how many replicas must hold what is acknowledged now. An answer may be under way while the voters change.
+func (l *Ledger) quorum(p id.Partition) int {
+	g := l.group(p)
+	if l.world.scheduler.Now() < g.changed+answerTime {
+		return min(g.voters, g.voted)/2 + 1
+	}
+	return g.voters/2 + 1
+}
+
+// answerTime is longer than it takes from the commit of a batch to its answer.
+const answerTime = 2 * time.Second
 
 // nodeOf tells where a replica lives; 0 when it was never made.
 func (l *Ledger) nodeOf(r id.Replica) id.Node {

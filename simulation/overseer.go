@@ -26,6 +26,9 @@ func (o *overseer) watch(r *partitions.Replica) {
 		l.applied = s.Applied
 		ledger.applied(l, s.Applied)
 	}
+	if s.Ready {
+		ledger.counts(l.partition, s.Voters)
+	}
 	if s.Role == partitions.RoleLeader && s.Term != l.led {
 		l.led = s.Term
 		ledger.leads(l, s.Term)

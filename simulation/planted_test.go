@@ -32,7 +32,7 @@ var planted = []struct {
 		name: "believe the torn tail",
 		changes: []change{{"wal/repair.go", "v.Torn = int64(len(segments[v.Segment].Bytes) - v.At)",
 			"v.Segment = len(segments) - 1; v.At = len(segments[v.Segment].Bytes)"}},
-		found: []string{"false-damage"},
+		found: []string{"false-damage", "leader-completeness"},
 	},
 	{
 		name:    "no check of sequences",

@@ -37,6 +37,8 @@ type Twin struct {
 	slots       twinSlots
 	poison      error
 	closed      bool
+	// changes are wal's: configuration entries that the durable commit index does not cover.
+	changes []id.Index
 	// renamed: a segment was created since the directory was last synced.
 	renamed bool
 	phase   wal.Phase
@@ -112,6 +114,9 @@ func (t *Twin) Append(writes []partitions.Write) error {
 		}
 		t.resting = false
 		for _, e := range w.Entries {
+			if err := t.change(&e); err != nil {
+				return t.poisoned(err)
+			}
 			if err := t.append(e); err != nil {
 				return t.poisoned(err)
 			}
@@ -203,17 +208,8 @@ func (t *Twin) Sync() error {
 	if err := t.writable(); err != nil {
 		return err
 	}
-	if t.durable != t.last() || t.renamed {
-		if err := t.device.sync(t.path(t.segments[len(t.segments)-1].first)); err != nil {
-			return t.poisoned(err)
-		}
-		if t.renamed {
-			if err := t.device.syncDirectory(t.directory); err != nil {
-				return t.poisoned(err)
-			}
-			t.renamed = false
-		}
-		t.durable = t.last()
+	if err := t.syncSegments(); err != nil {
+		return t.poisoned(err)
 	}
 	s := t.slot()
 	var err error
@@ -229,6 +225,45 @@ func (t *Twin) Sync() error {
 	return nil
 }
 
+// syncSegments makes the entries durable, and the names of their files.
+func (t *Twin) syncSegments() error {
+	if t.durable == t.last() && !t.renamed {
+		return nil
+	}
+	if err := t.device.sync(t.path(t.segments[len(t.segments)-1].first)); err != nil {
+		return err
+	}
+	if t.renamed {
+		if err := t.device.syncDirectory(t.directory); err != nil {
+			return err
+		}
+		t.renamed = false
+	}
+	t.durable = t.last()
+	return nil
+}
+
+// change does before a configuration entry is written what wal does: the commit index that covers an earlier one becomes
+// durable.
+func (t *Twin) change(e *partitions.Entry) error {
+	if e.Type != partitions.EntryConfiguration {
+		return nil
+	}
+	if len(t.changes) > 0 && t.changes[0] <= t.state.Commit {
+		if err := t.syncSegments(); err != nil {
+			return err
+		}
+		s := t.slot()
+		s.HardState.Commit = min(s.HardState.Commit, t.durable)
+		t.changes = slices.DeleteFunc(t.changes, func(i id.Index) bool { return i <= s.HardState.Commit })
+		if err := t.keep(s); err != nil {
+			return err
+		}
+	}
+	t.changes = append(t.changes, e.Index)
+	return nil
+}
+
 func (t *Twin) slot() wal.Slot {
 	return wal.Slot{Replica: t.owner, HardState: t.state, Durable: t.durable, Phase: t.phase}
 }
@@ -238,6 +273,7 @@ func (t *Twin) cut(index id.Index) error {
 	if index < t.first {
 		panic(&partitions.InvariantError{Invariant: "the log is cut behind its first entry only", Got: index, Want: t.first})
 	}
+	t.changes = slices.DeleteFunc(t.changes, func(i id.Index) bool { return i >= index })
 	if t.durable >= index {
 		t.durable = index - 1
 		s := t.slots.noted

@@ -251,6 +251,7 @@ func (o *opening) log() *Log {
 		l.begin = begins + 1
 	}
 	l.terms = KnownTerms{Found: o.recovered.Terms, Last: o.recovered.Last}
+	l.changes = changesAfter(&l.recovered)
 	if o.base != nil {
 		l.front, l.terms.Base = o.base.NextOffset, o.base.Term
 	}
