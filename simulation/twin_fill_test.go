@@ -101,7 +101,7 @@ func TestTwinFillsLikeWAL(t *testing.T) {
 		must(t, real.Close())
 		filled++
 	}
-	if filled == 0 || forgotten == 0 && !testing.Short() {
+	if (filled == 0 || forgotten == 0) && !testing.Short() {
 		t.Fatalf("%d filled, %d forgotten", filled, forgotten)
 	}
 }
