@@ -38,6 +38,7 @@ type curator struct {
 	sure     bool // what is known of it is the newest that can be had at the start
 	tail     tail
 	unseen   []*decision // concluded in the catalog, and not seen here yet
+	refresh  refreshing
 	state    *catalog.State
 	tenants  map[id.Replica]*tenant
 	creating map[id.TopicID][]creation
@@ -93,6 +94,10 @@ func (c *curator) Receive(ctx actor.Context) {
 		c.overdue()
 	case electing:
 		c.complete(m.topic)
+	case newest:
+		c.learn(m.answer)
+	case outdated:
+		c.expire()
 	case settled:
 		c.settle(m)
 	case yield:
@@ -236,6 +241,7 @@ func (c *curator) advance() {
 	}
 	c.reconcile()
 	c.conclude()
+	c.refreshed()
 	c.ready()
 }
 
@@ -340,8 +346,10 @@ func (c *curator) refuseAll() {
 	for _, d := range c.unseen {
 		queued = append(queued, d)
 	}
-	c.unseen = nil
-	c.wanted = nil
+	for _, o := range c.refresh.orders {
+		queued = append(queued, o)
+	}
+	c.unseen, c.wanted, c.refresh.orders = nil, nil, nil
 	for _, o := range queued {
 		c.safely(func() { o.refuse(why) })
 	}

@@ -24,6 +24,8 @@
 //     requests have a number that is let in once (questions.go), answers meet the request of their number or nothing.
 //   - A request that may have had an effect is never said to have had none: once it is sent, losing its answer leaves the
 //     outcome unknown.
+//   - A partition is called unknown only when the catalog known here is as new as that of its leader was when the request came
+//     (refresh.go).
 //   - A partition that stops serving stays in the table and says why: it never vanishes.
 //   - Actors of one broker do the same things in the same order for the same order of messages: no map is walked where the
 //     order can be seen.

@@ -21,6 +21,8 @@ type journey struct {
 	detours   int
 	last      id.Node // where it was sent last
 	departed  *route  // for a produce under way: where it is counted
+	waits     *route  // for one that waits until this broker knows its partition: likewise
+	refreshed bool    // it has waited for that already
 
 	mu     sync.Mutex
 	over   bool   // its wait was given up
@@ -42,11 +44,11 @@ func (j *journey) start(q forwarded) {
 	_, whole := q.(*foldRequest)
 	switch {
 	case target == 0 || whole && target == r.stage.node:
-		q.refuse(r.nowhere(j.partition))
+		j.lost(q, ordered)
 		return
 	case ordered && !r.depart(j, target):
-		q.refuse(fmt.Errorf("%v: its leader has changed, and not all that was sent to the last one is answered: %w", j.partition,
-			partitions.ErrNotReady))
+		q.refuse(fmt.Errorf("%v: its leader has changed or was not known, and not all that was sent before is answered: %w",
+			j.partition, partitions.ErrNotReady))
 		return
 	}
 	j.last = target
@@ -64,6 +66,35 @@ func (j *journey) start(q forwarded) {
 		return
 	}
 	j.stay(func() { p.pass(waiver{f}) }, func() { p.ask(f) })
+}
+
+// lost goes on when no broker can be asked: once after this one has seen what the catalog's leader has, if that may change it.
+func (j *journey) lost(q forwarded, ordered bool) {
+	leaders, partition := j.router.stage.leaders, j.partition
+	if j.waits != nil {
+		leaders.embark(j.waits, 0)
+		j.waits = nil
+	}
+	why := j.router.nowhere(partition)
+	if j.refreshed || !errors.Is(why, partitions.ErrUnknownTopic) {
+		q.refuse(why)
+		return
+	}
+	j.refreshed = true
+	if ordered {
+		j.waits = leaders.wait(partition)
+	}
+	waits := j.waits
+	j.router.Refresh(func(err error) {
+		if err == nil {
+			j.start(q)
+			return
+		}
+		if waits != nil {
+			leaders.embark(waits, 0)
+		}
+		q.refuse(fmt.Errorf("%v is not known here: %w", partition, err))
+	})
 }
 
 // stay sends the request, by ask, to where giveUp ends its wait.
@@ -115,6 +146,14 @@ func (j *journey) resumes(q forwarded, err error) bool {
 }
 
 func (r *Router) depart(j *journey, target id.Node) bool {
+	if waits := j.waits; waits != nil {
+		j.waits = nil
+		if !r.stage.leaders.embark(waits, target) {
+			return false
+		}
+		j.departed = waits
+		return true
+	}
 	route := r.stage.leaders.route(j.partition)
 	if !r.stage.leaders.depart(route, target) {
 		return false

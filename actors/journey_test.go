@@ -141,6 +141,8 @@ func TestNoQuorum(t *testing.T) {
 	if a := held.only(t); !errors.Is(a.Err, partitions.ErrNotReady) {
 		t.Errorf("held: %v", a.Err)
 	}
+	// It may have learnt of the partition only when it gave up waiting for the others' catalog; then that one opens now.
+	c.pass(4 * time.Second)
 	later := alone.send(p, "b")
 	c.run()
 	if a := later.only(t); !errors.Is(a.Err, partitions.ErrNotReady) && !errors.Is(a.Err, partitions.ErrNotLeader) {

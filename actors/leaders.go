@@ -21,10 +21,11 @@ type leaders struct {
 type route struct {
 	partition id.Partition
 	seen      atomic.Uint64 // the highest term anybody told of
-	flying    atomic.Int32  // produces under way to target; those to a leader of this broker's own are not counted
+	flying    atomic.Int32  // produces under way to target, and waiting; those to a leader of this broker's own are not counted
 	// Under leaders.mu:
-	node   id.Node // who leads in the term seen; 0: not known
-	target id.Node
+	node    id.Node // who leads in the term seen; 0: not known
+	target  id.Node
+	waiting int32 // produces that go nowhere until this broker knows the partition
 }
 
 func newLeaders() *leaders { return &leaders{routes: map[id.Partition]*route{}} }
@@ -83,15 +84,40 @@ func (l *leaders) term(p id.Partition) id.Term {
 	return term
 }
 
-// depart counts a produce that goes to target; false: others are under way elsewhere.
+// depart counts a produce that goes to target; false: others are under way elsewhere, or wait to go.
 func (l *leaders) depart(r *route, target id.Node) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.flying.Load() > 0 && r.target != target {
+	if r.waiting > 0 || r.flying.Load() > 0 && r.target != target {
 		return false
 	}
 	r.target = target
 	r.flying.Add(1)
+	return true
+}
+
+// wait counts a produce to a partition that this broker does not know yet: what comes after it must not overtake it.
+func (l *leaders) wait(p id.Partition) *route {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.find(p)
+	r.waiting++
+	r.flying.Add(1)
+	return r
+}
+
+// embark ends that wait, in the order of those who waited: the produce goes to target, or, 0, nowhere. false: it does not go,
+// since others are under way elsewhere.
+func (l *leaders) embark(r *route, target id.Node) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.waiting--
+	others := r.flying.Load() - 1 - r.waiting
+	if target == 0 || others > 0 && r.target != target {
+		r.flying.Add(-1)
+		return false
+	}
+	r.target = target
 	return true
 }
 

@@ -34,6 +34,7 @@ type Limits struct {
 	// Forwards are requests that one other broker has not answered; above it ErrThrottled.
 	Forwards int // default 4096
 	// ForwardWait is how long a forwarded request waits for its answer, beyond the time that it asks to wait for itself.
+	// So long also waits who must first know that the catalog seen here is new enough.
 	ForwardWait time.Duration // default 10 s
 	// FreightBytes is the largest state of a partition that travels between brokers; FreightABeat is how much of it leaves
 	// with each tick.

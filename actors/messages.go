@@ -247,6 +247,12 @@ type (
 	}
 	// overdue: it is time to conclude what this broker's own state does not show yet.
 	overdue struct{ unlogged }
+	// newest: the catalog's leader has answered how far it is. outdated: it is time to look who waits for that for too long.
+	newest struct {
+		unlogged
+		answer partitions.OffsetAnswer
+	}
+	outdated struct{ unlogged }
 	// retry: look again at what is doomed and not forgotten.
 	retry struct{ unlogged }
 	// reached: the partition's leader lives here, and its configuration is what that version of the assignment wants.
