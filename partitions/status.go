@@ -127,6 +127,7 @@ type Standing struct {
 	Leader     id.Replica
 	LeaderNode id.Node
 	Voters     int
+	Joint      bool
 	// Silent is how many ticks ago a leader of the present term was last heard; a leader hears itself. Raft keeps a leader's
 	// name: a replica that was removed while it was away would believe in it for ever.
 	Silent  int
@@ -137,7 +138,7 @@ type Standing struct {
 func (r *Replica) Standing() Standing {
 	return Standing{
 		Replica: r.options.Replica, Role: r.role, Term: r.term, Ready: r.ready, Leader: r.leader, LeaderNode: r.home(r.leader),
-		Voters: len(r.applied.configuration.Voters), Applied: r.applied.index, Silent: r.peers.silent,
+		Voters: len(r.applied.configuration.Voters), Joint: len(r.applied.configuration.Outgoing) > 0, Applied: r.applied.index, Silent: r.peers.silent,
 	}
 }
 

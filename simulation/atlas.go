@@ -5,8 +5,8 @@ import (
 )
 
 // Atlas is the map of what is damaged where. It bounds the plan of faults by what the brokers must survive: of a partition's
-// replicas at most a quorum less one are damaged at a time. Where there is one replica only, damage must be told; where there
-// are several, it must be repaired or refused, and excuses nothing.
+// replicas at most a quorum less one are damaged at a time, and none while its voters change or there is one only. Where there
+// is one broker only, damage must be told; where there are several, it must be repaired or refused, and excuses nothing.
 type Atlas struct {
 	world  *World
 	harmed map[id.Replica]*Harm
@@ -20,17 +20,17 @@ func newAtlas(w *World) *Atlas {
 
 // permits tells whether one more replica of a partition may be damaged.
 func (a *Atlas) permits(p id.Partition, r id.Replica) bool {
-	size := a.world.replicas(p)
-	if size == 1 {
+	if !a.world.several() {
 		return true
 	}
+	size := a.world.ledger.firm(p)
 	sick := 1
 	for _, h := range a.byPartition[p] {
 		if h.sick && h.replica != r {
 			sick++
 		}
 	}
-	return sick < size/2+1
+	return size > 1 && sick < size/2+1
 }
 
 // harm notes that a replica is damaged now.
@@ -48,10 +48,10 @@ func (a *Atlas) harm(p id.Partition, r id.Replica) *Harm {
 // any tells whether some replica of a partition was ever damaged.
 func (a *Atlas) any(p id.Partition) bool { return len(a.byPartition[p]) > 0 }
 
-// sole is what was done to the only replica of a partition; nil where it was spared, and where there are several: those excuse
-// nothing.
+// sole is what was done to the only replica of a partition of the only broker; nil where it was spared, and where there are
+// several brokers: those excuse nothing.
 func (a *Atlas) sole(p id.Partition) *Harm {
-	if a.world.replicas(p) > 1 || !a.any(p) {
+	if a.world.several() || !a.any(p) {
 		return nil
 	}
 	return a.byPartition[p][0]

@@ -47,7 +47,7 @@ func (s *stream) mismatch(b *sending, err error) bool {
 	w.marks.count(MarkExpectationRefused)
 	w.history.Lists = append(w.history.Lists, &List{
 		Client: b.Client, Partition: b.Partition, Invoked: b.tried, Completed: w.scheduler.Now(), Latest: end, Proposed: true,
-		Earliest: refused.Details.LogStart,
+		Earliest: refused.Details.LogStart, Weak: w.several(),
 	})
 	s.end = end
 	return true

@@ -30,6 +30,7 @@ type group struct {
 	leader    id.Replica // that became leader last
 	// voters is how many the newest leader that was ready counted; voted how many before that, up to changed.
 	voters, voted int
+	joint         bool
 	changed       time.Duration
 }
 
@@ -245,11 +246,19 @@ func (l *Ledger) pardon(r id.Replica) {
 	}
 }
 
-// counts notes how many voters a leader counts that is ready.
-func (l *Ledger) counts(p id.Partition, voters int) {
-	if g := l.group(p); voters != g.voters {
-		g.voted, g.voters, g.changed = g.voters, voters, l.world.scheduler.Now()
+// counts notes how many voters a leader counts that is ready, and whether others decide with them.
+func (l *Ledger) counts(p id.Partition, voters int, joint bool) {
+	if g := l.group(p); voters != g.voters || joint != g.joint {
+		g.voted, g.voters, g.joint, g.changed = g.voters, voters, joint, l.world.scheduler.Now()
 	}
+}
+
+// firm is how many voters a partition has that has not changed them lately; else 0.
+func (l *Ledger) firm(p id.Partition) int {
+	if g := l.group(p); !g.joint && l.world.scheduler.Now() > g.changed+settleTime/2 {
+		return g.voters
+	}
+	return 0
 }
 
 // quorum is how many replicas must hold what is acknowledged now. An answer may be under way while the voters change.

@@ -1,6 +1,9 @@
 package simulation
 
 import (
+	"slices"
+	"time"
+
 	"troupe/partitions"
 	"troupe/partitions/id"
 )
@@ -27,11 +30,26 @@ func (o *overseer) watch(r *partitions.Replica) {
 		ledger.applied(l, s.Applied)
 	}
 	if s.Ready {
-		ledger.counts(l.partition, s.Voters)
+		ledger.counts(l.partition, s.Voters, s.Joint)
+		o.settle(l, r)
 	}
 	if s.Role == partitions.RoleLeader && s.Term != l.led {
 		l.led = s.Term
 		ledger.leads(l, s.Term)
+	}
+}
+
+// settle looks whether what was damaged is no longer among a partition's replicas.
+func (o *overseer) settle(l *overseen, r *partitions.Replica) {
+	w := o.broker.world
+	if w.atlas.sick(l.partition) == 0 || w.scheduler.Now() < l.asked+100*time.Millisecond {
+		return
+	}
+	l.asked = w.scheduler.Now()
+	if s := r.Status(); s.Settled && !s.Joint {
+		w.atlas.settled(l.partition, func(r id.Replica) bool {
+			return slices.ContainsFunc(slices.Concat(s.Voters, s.Learners), func(p partitions.Placed) bool { return p.Replica == r })
+		})
 	}
 }
 
@@ -54,6 +72,9 @@ func (o *overseer) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 		l.before = found.Base.Term
 	}
 	if h := o.broker.world.atlas.harmed[r]; h != nil && h.sick {
+		if holes, err := log.Holes(); found.Damage == nil && err == nil && len(holes) == 0 {
+			o.broker.world.atlas.whole(r)
+		}
 		l.trusted = found.Last + 1
 	}
 	for i, t := range found.Terms {
@@ -85,6 +106,7 @@ type overseen struct {
 	// applied and led are what the ledger was told last.
 	applied id.Index
 	led     id.Term
+	asked   time.Duration // when its replica was asked last who the others are
 }
 
 // term is that of an entry; 0 where the log does not hold it.

@@ -39,7 +39,7 @@ func (s *stream) send() {
 	p, w := s.producer, s.producer.world
 	b := &sending{Send: &Send{
 		Client: p.number, Partition: id.Partition{Topic: s.topic.ID, Number: s.number}, Invoked: w.scheduler.Now(), Base: -1,
-		Quiet: p.kind == producingQuiet || p.kind == producingLeader && w.replicas(id.Partition{Topic: s.topic.ID}) > 1, Repeats: p.kind == producingRepeats, Producer: p.id, Sequence: s.next,
+		Quiet: p.kind == producingQuiet || p.kind == producingLeader && w.several(), Repeats: p.kind == producingRepeats, Producer: p.id, Sequence: s.next,
 		Expected: s.expected(),
 	}}
 	builder := batch.NewBuilder(p.codec)
