@@ -193,10 +193,11 @@ func (p planner) wanted(s *catalog.State, at id.Partition, have, brokers int) in
 	if chosen := s.Topics[at.Topic].Replicas(); chosen != 0 {
 		want = chosen
 	}
-	for want > brokers && want > 1 {
+	least := max(min(have, want), 1) // too few brokers do not lower it: those that are missing may only not be known yet
+	for want > brokers && want > least {
 		want -= 2
 	}
-	return max(want, 1)
+	return max(want, least)
 }
 
 // moved makes the command with which a partition's leader reports that its assignment is reached.

@@ -66,7 +66,7 @@ func (b *Broker) describe() string {
 	if b.life.over {
 		return b.name + " is down"
 	}
-	return fmt.Sprintf("%s is in life %d, ready %v, problems %q", b.name, b.lives, b.ready, b.node.Problems())
+	return fmt.Sprintf("%s is in life %d, ready %v, problems %q%s", b.name, b.lives, b.ready, b.node.Problems(), b.logs.leaderless())
 }
 
 // Start begins a life.

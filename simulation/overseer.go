@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +25,7 @@ func (o *overseer) watch(r *partitions.Replica) {
 	if l == nil {
 		return
 	}
+	l.stands = s
 	ledger := o.broker.world.ledger
 	// A snapshot is applied before it is on the disk: then the log is behind.
 	if s.Applied > l.applied && s.Applied < l.first+id.Index(len(l.terms)) {
@@ -37,6 +40,18 @@ func (o *overseer) watch(r *partitions.Replica) {
 		l.led = s.Term
 		ledger.leads(l, s.Term)
 	}
+}
+
+// leaderless describes the replicas that know of no leader.
+func (o *overseer) leaderless() string {
+	s := ""
+	for _, r := range slices.Sorted(maps.Keys(o.logs)) {
+		if l := o.logs[r]; l.stands.Leader == 0 {
+			s += fmt.Sprintf(", replica %d of %v is %v in term %d of %d voters, applied %d of %d",
+				r, l.partition, l.stands.Role, l.stands.Term, l.stands.Voters, l.stands.Applied, l.first+id.Index(len(l.terms))-1)
+		}
+	}
+	return s
 }
 
 // settle looks whether what was damaged is no longer among a partition's replicas.
@@ -106,7 +121,9 @@ type overseen struct {
 	// applied and led are what the ledger was told last.
 	applied id.Index
 	led     id.Term
-	asked   time.Duration // when its replica was asked last who the others are
+	// stands is how its replica stood after its last turn.
+	stands partitions.Standing
+	asked  time.Duration // when its replica was asked last who the others are
 }
 
 // term is that of an entry; 0 where the log does not hold it.

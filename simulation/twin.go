@@ -214,6 +214,8 @@ func (t *Twin) Sync() error {
 	s := t.slot()
 	var err error
 	switch kept := t.slots.kept.HardState; {
+	case t.coversChange():
+		err = t.keepCommit()
 	case kept.Term != s.HardState.Term || kept.Vote != s.HardState.Vote:
 		err = t.keep(s)
 	case t.slots.noted.HardState != s.HardState || t.slots.noted.Durable != s.Durable:
@@ -249,19 +251,25 @@ func (t *Twin) change(e *partitions.Entry) error {
 	if e.Type != partitions.EntryConfiguration {
 		return nil
 	}
-	if len(t.changes) > 0 && t.changes[0] <= t.state.Commit {
-		if err := t.syncSegments(); err != nil {
-			return err
-		}
-		s := t.slot()
-		s.HardState.Commit = min(s.HardState.Commit, t.durable)
-		t.changes = slices.DeleteFunc(t.changes, func(i id.Index) bool { return i <= s.HardState.Commit })
-		if err := t.keep(s); err != nil {
+	if t.coversChange() {
+		if err := t.keepCommit(); err != nil {
 			return err
 		}
 	}
 	t.changes = append(t.changes, e.Index)
 	return nil
+}
+
+func (t *Twin) coversChange() bool { return len(t.changes) > 0 && t.changes[0] <= t.state.Commit }
+
+func (t *Twin) keepCommit() error {
+	if err := t.syncSegments(); err != nil {
+		return err
+	}
+	s := t.slot()
+	s.HardState.Commit = min(s.HardState.Commit, t.durable)
+	t.changes = slices.DeleteFunc(t.changes, func(i id.Index) bool { return i <= s.HardState.Commit })
+	return t.keep(s)
 }
 
 func (t *Twin) slot() wal.Slot {

@@ -11,12 +11,13 @@ import (
 // once the first is committed. Raft takes a configuration when it is applied, which after a crash goes as far as the commit
 // index that is remembered; and that one is written without an fsync. A replica with the end of a change in its log and the
 // commit index of before would be elected by the old quorum alone, in a term in which the new one elects another. So the
-// commit index that covers the changes so far is durable before the next one is written.
+// commit index that covers the changes so far is durable before the next one is written, and as soon as anything is synced:
+// those who were voters before may be gone soon after.
 
 // change prepares for an entry of type configuration: what was staged is written, and the commit index made durable, if it
 // covers an earlier one.
 func (l *Log) change(b *buffers, index id.Index) error {
-	if len(l.changes) > 0 && l.changes[0] <= l.state.Commit {
+	if l.coversChange() {
 		if err := l.flush(b); err != nil {
 			return err
 		}
@@ -27,6 +28,9 @@ func (l *Log) change(b *buffers, index id.Index) error {
 	l.changes = append(l.changes, index)
 	return nil
 }
+
+// coversChange tells that the commit index covers a change, and the durable one does not.
+func (l *Log) coversChange() bool { return len(l.changes) > 0 && l.changes[0] <= l.state.Commit }
 
 // keepCommit makes the entries written so far durable, and then the commit index.
 func (l *Log) keepCommit() error {

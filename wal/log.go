@@ -220,6 +220,8 @@ func (l *Log) Sync() error {
 	s := l.slot()
 	var err error
 	switch kept := l.slots.kept.HardState; {
+	case l.coversChange():
+		err = l.keepCommit()
 	case kept.Term != s.HardState.Term || kept.Vote != s.HardState.Vote:
 		err = l.slots.keep(s)
 	case !l.slots.noted.same(s):
