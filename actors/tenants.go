@@ -39,7 +39,7 @@ func (c *curator) reconcile() {
 		}
 	}
 	for _, r := range slices.Sorted(maps.Keys(c.tenants)) {
-		if !wanted[r] {
+		if !wanted[r] && r < s.NextReplica { // a state from before an id was given says nothing of it
 			c.dismiss(r)
 		}
 	}
