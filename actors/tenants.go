@@ -93,6 +93,9 @@ func (c *curator) configure(t *tenant, topic *catalog.Topic, number int32) {
 // dismiss ends a replica that belongs here no more. Its bytes go only where the catalog has doomed them by its id.
 func (c *curator) dismiss(replica id.Replica) {
 	t := c.tenants[replica]
+	if replica >= c.state.NextReplica {
+		return // the state is older than the replica: a copy of the catalog that lags behind what made it
+	}
 	if t.leaving || t.address == c.own && c.state.Topics[catalog.TopicID] == nil {
 		return // before the cluster's first command nobody is in the catalog, its own partition neither
 	}
