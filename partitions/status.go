@@ -131,6 +131,7 @@ type Standing struct {
 	// Silent is how many ticks ago a leader of the present term was last heard; a leader hears itself. Raft keeps a leader's
 	// name: a replica that was removed while it was away would believe in it for ever.
 	Silent  int
+	First   id.Index // of the log, an installed snapshot counted that is not on the disk yet
 	Applied id.Index
 }
 
@@ -138,7 +139,7 @@ type Standing struct {
 func (r *Replica) Standing() Standing {
 	return Standing{
 		Replica: r.options.Replica, Role: r.role, Term: r.term, Ready: r.ready, Leader: r.leader, LeaderNode: r.home(r.leader),
-		Voters: len(r.applied.configuration.Voters), Joint: len(r.applied.configuration.Outgoing) > 0, Applied: r.applied.index, Silent: r.peers.silent,
+		Voters: len(r.applied.configuration.Voters), Joint: len(r.applied.configuration.Outgoing) > 0, First: r.log.first, Applied: r.applied.index, Silent: r.peers.silent,
 	}
 }
 

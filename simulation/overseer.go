@@ -27,8 +27,8 @@ func (o *overseer) watch(r *partitions.Replica) {
 	}
 	l.stands = s
 	ledger := o.broker.world.ledger
-	// A snapshot is applied before it is on the disk: then the log is behind.
-	if s.Applied > l.applied && s.Applied < l.first+id.Index(len(l.terms)) {
+	// A snapshot is applied before it is on the disk: then the log is behind, or holds what the snapshot replaces.
+	if s.Applied > l.applied && s.First <= l.first && s.Applied < l.first+id.Index(len(l.terms)) {
 		l.applied = s.Applied
 		ledger.applied(l, s.Applied)
 	}
