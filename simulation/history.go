@@ -89,6 +89,8 @@ type List struct {
 	// Proposed tells that Latest counts what is appended and not committed yet: a crash may take that back.
 	Proposed bool
 	Weak     bool // as in Poll
+	// Exact: the end was asked for, and nothing else.
+	Exact bool
 }
 
 // Search is one answered ListOffsets for a time.

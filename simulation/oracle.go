@@ -63,7 +63,7 @@ func NewOracle(h *History, deleted map[id.Partition]bool) *Oracle {
 // Judge returns the first anomaly, or nil. Complete tells that every partition was read to its end after the last fault, so
 // that what was never seen is lost.
 func (o *Oracle) Judge(complete bool) *Violation {
-	checks := []func() *Violation{o.reads, o.acknowledgements, o.repeats, o.order, o.losses, o.watermarks, o.starts, o.searches, o.trims}
+	checks := []func() *Violation{o.reads, o.acknowledgements, o.repeats, o.order, o.losses, o.watermarks, o.starts, o.searches, o.trims, o.linear}
 	if complete {
 		checks = append(checks, o.unseen)
 	}

@@ -29,6 +29,8 @@ func (c *Consumer) ask(p *position) {
 func (c *Consumer) list(p *position, found func(id.Offset)) {
 	c.offsets(p, protocol.OffsetLatest, protocol.NoTimestamp, func(invoked time.Duration, l *protocol.ListedOffset) {
 		c.told(p, invoked, l.LogStart, l.Offset, false)
+		lists := c.world.history.Lists
+		lists[len(lists)-1].Exact = true
 		found(l.Offset)
 	})
 }
