@@ -40,6 +40,9 @@ func survey(log partitions.Log, reason error) *quarantine {
 			if h, err := batch.ParseHeader(e.Payload); e.Type == partitions.EntryBatch && err == nil {
 				q.end = h.NextOffset()
 			}
+			if g, err := partitions.ParseGap(e.Payload); e.Type == partitions.EntryGap && err == nil {
+				q.end = g.Next
+			}
 		}
 		at = entries[len(entries)-1].Index + 1
 	}

@@ -24,6 +24,9 @@ func (s *stage) readBatches(log partitions.Log, r partitions.Read) (a partitions
 	s.meter.Read(s.elapsed() - began)
 	a.Batches, a.Err = batches, both(a.Err, err)
 	a.Verified = a.Verified && err == nil
+	if len(batches) == 0 && a.Err == nil {
+		a.Skip = r.Until
+	}
 	return a
 }
 

@@ -322,6 +322,7 @@ func (p *fetchPart) take(s *Session, a partitions.FetchAnswer) (brought int) {
 	}
 	p.answer.LogStart, p.answer.HighWatermark, p.answer.Term = a.LogStart, a.HighWatermark, a.Term
 	if p.dry {
+		p.answer.NextOffset = max(p.answer.NextOffset, a.Skip)
 		return 0
 	}
 	for _, b := range a.Batches {

@@ -70,6 +70,9 @@ func (f *fetching) spellOut(d *batch.Decompressor) {
 	for n := range f.parts {
 		p := &f.parts[f.turn(n)]
 		batches := p.answer.Batches
+		if len(batches) == 0 {
+			continue // and next_offset may have skipped a gap
+		}
 		p.answer.Batches, p.answer.NextOffset = nil, p.asked
 		w := protocol.NewRecordsWriter()
 		for _, b := range batches {

@@ -12,8 +12,8 @@ import (
 
 // applied is the state of the partition as of its last applied entry: what a checkpoint holds.
 //
-// Invariants: logStart ≤ next; index and clock never fall; next only grows, by the records of each batch. next is the high
-// watermark: everything below it is durable on a quorum.
+// Invariants: logStart ≤ next; index and clock never fall; next only grows, by the records of each batch and by recorded gaps.
+// next is the high watermark: everything below it is durable on a quorum, or given up.
 type applied struct {
 	index         id.Index
 	term          id.Term
@@ -80,6 +80,8 @@ func (r *Replica) apply(entries []*pb.Entry) {
 			r.applyStart(e)
 		case EntryConfiguration:
 			r.applyConfiguration(e)
+		case EntryGap:
+			r.applyGap(e)
 		default:
 			panic(&InvariantError{"an entry's type is one this replica can apply", e.Type, EntryBatch})
 		}

@@ -16,6 +16,9 @@ const (
 	// EntryLogStart moves the log start to the offset in its payload (i64, little-endian), if that lies above it and not
 	// above the next offset. It uses no offset.
 	EntryLogStart EntryType = 4
+	// EntryGap stands in the place of an entry that was lost, and skips the offsets that it used: see Gap. No replica proposes
+	// one; a repair writes it into the log.
+	EntryGap EntryType = 5
 )
 
 // Entry is one position of the log. An entry is immutable from the moment it is proposed or read: nobody may write to its
@@ -76,7 +79,7 @@ type Log interface {
 	SaveCheckpoint(c *Checkpoint) error
 
 	// FrontEnd returns the last index of those whole segments at the front of the log that hold no record at or above
-	// start and no entry above below; 0 when there is none. The segment that is written to is never among them.
+	// start, no gap that reaches above it, and no entry above below; 0 when there is none. The segment that is written to is never among them.
 	FrontEnd(start id.Offset, below id.Index) (id.Index, error)
 
 	// DropFront makes base durable as the checkpoint that the log continues from, then removes the segments whose entries

@@ -46,6 +46,16 @@ func (l *memoryLog) first() id.Index {
 
 func (l *memoryLog) last() id.Index { return l.first() + id.Index(len(l.entries)) - 1 }
 
+// lose puts a gap in the place of an entry, or behind the last one.
+func (l *memoryLog) lose(at id.Index, g partitions.Gap) {
+	if at > l.last() {
+		l.entries = append(l.entries, partitions.Entry{})
+		l.synced = len(l.entries)
+	}
+	e := &l.entries[at-l.first()]
+	*e = partitions.Entry{Index: at, Term: 2, Type: partitions.EntryGap, Payload: g.AppendTo(nil)}
+}
+
 func (l *memoryLog) Recovered() partitions.Recovered {
 	state := l.state
 	if l.checkpoint != nil {
@@ -101,6 +111,9 @@ func (l *memoryLog) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, 
 func (l *memoryLog) FrontEnd(start id.Offset, below id.Index) (end id.Index, err error) {
 	for _, e := range l.entries[:max(0, len(l.entries)-1)] {
 		if h, err := batch.ParseHeader(e.Payload); err == nil && h.NextOffset() > start || e.Index > below {
+			break
+		}
+		if g, err := partitions.ParseGap(e.Payload); e.Type == partitions.EntryGap && err == nil && g.Next > start {
 			break
 		}
 		end = e.Index

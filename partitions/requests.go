@@ -62,7 +62,10 @@ type FetchAnswer struct {
 	// verifies and was committed, and may be read without relying on the replica for what comes after.
 	Verified bool
 	// Batches are whole RecordBatch v2, in order; the first may begin below the offset asked for. They are immutable.
-	Batches       [][]byte
+	Batches [][]byte
+	// Skip is where to go on instead, when there are no batches because a recorded gap reaches from the offset asked for up to
+	// it; 0 otherwise.
+	Skip          id.Offset
 	LogStart      id.Offset
 	HighWatermark id.Offset
 	Term          id.Term
@@ -126,7 +129,8 @@ type Trim struct {
 }
 
 // Read is work that the replica wants done beside it: a fetch of batches too old for its tail cache. Whoever runs it calls
-// Log.ReadBatches and fills the batches (or the error) into Answer.
+// Log.ReadBatches and fills the batches (or the error) into Answer; where there are neither, nothing but a recorded gap lies
+// in the range, and Skip is Until.
 type Read struct {
 	From, Until id.Offset
 	MaxBytes    int

@@ -132,6 +132,13 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		d.ScanArgs(t, "index", &n)
 		s.log.bad = id.Index(n)
 		return ""
+	case "gap": // what a repair puts in the place of an entry, or behind the last
+		var first, next int
+		d.ScanArgs(t, "index", &n)
+		d.ScanArgs(t, "first", &first)
+		d.ScanArgs(t, "next", &next)
+		s.log.lose(id.Index(n), partitions.Gap{First: id.Offset(first), Next: id.Offset(next)})
+		return ""
 	case "close":
 		s.replica.Close()
 	case "status":
@@ -253,6 +260,9 @@ func describe(e partitions.Entry) string {
 		return "empty"
 	case partitions.EntryLogStart:
 		return fmt.Sprintf("log start %d at %d", binary.LittleEndian.Uint64(e.Payload), e.AppendTime)
+	case partitions.EntryGap:
+		g, err := partitions.ParseGap(e.Payload)
+		return fmt.Sprintf("gap [%d,%d) %v", g.First, g.Next, err)
 	case partitions.EntryBatch:
 		return fmt.Sprintf("%s at %d", ranges([][]byte{e.Payload}), e.AppendTime)
 	}

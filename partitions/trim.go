@@ -97,6 +97,8 @@ func (a *applied) replay(e Entry) error {
 		return a.moveStart(e)
 	case EntryConfiguration:
 		return a.reconfigure(e)
+	case EntryGap:
+		return a.skip(e)
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ func parseFrame(b []byte, owner id.Replica) (Frame, error) {
 }
 
 func knownType(t partitions.EntryType) bool {
-	return t >= partitions.EntryEmpty && t <= partitions.EntryLogStart
+	return t >= partitions.EntryEmpty && t <= partitions.EntryGap
 }
 
 // checksum is the CRC-32C of b, started from the owner's id. The id's eight bytes are taken here, because a slice of them

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"math"
 	"sort"
 
 	"troupe/partitions"
@@ -33,10 +34,23 @@ type point struct {
 	newest id.Timestamp // of this batch and the following ones before the next point
 }
 
-// span is what the index keeps of one batch.
+// span is what the index keeps of one batch, or of a gap: that is found by its offsets, so that what lies in front of it is
+// never taken for the end, and is younger than no time.
 type span struct {
 	base, next id.Offset
 	newest     id.Timestamp
+}
+
+// spanOf tells what offsets an entry holds; ok is false when it holds none.
+func spanOf(e *partitions.Entry) (s span, ok bool) {
+	if e.Type != partitions.EntryGap {
+		return batchSpan(e)
+	}
+	g, err := partitions.ParseGap(e.Payload)
+	if err != nil || g.First == g.Next {
+		return span{}, false
+	}
+	return span{base: g.First, next: g.Next, newest: math.MinInt64}, true
 }
 
 // batchSpan tells what offsets and times an entry holds; ok is false when it is no batch.
@@ -82,7 +96,7 @@ func scan(owner id.Replica, s SegmentBytes, want id.Index) (*sparse, error) {
 			x.damaged, x.damagedEnd = true, true
 			continue
 		}
-		if sp, ok := batchSpan(&st.frame.Entry); ok {
+		if sp, ok := spanOf(&st.frame.Entry); ok {
 			x.add(int64(st.at), st.index, sp)
 		}
 	}

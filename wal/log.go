@@ -75,7 +75,7 @@ type place struct {
 	index id.Index
 	size  int64
 	span  span
-	batch bool
+	batch bool // or a gap
 }
 
 var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
@@ -164,7 +164,7 @@ func (l *Log) stage(b *buffers, e *partitions.Entry) {
 	b.batch.Write(uint64(e.Index), b.frame)
 	b.bytes += len(b.frame)
 	p := place{index: e.Index, size: entryBytes(len(b.frame))}
-	p.span, p.batch = batchSpan(e)
+	p.span, p.batch = spanOf(e)
 	b.places = append(b.places, p)
 }
 

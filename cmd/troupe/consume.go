@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,6 +73,10 @@ func (s *session) consume(ctx context.Context, topic string, flags consumeFlags)
 			_, _ = out.Write(line) // the error comes back from Flush
 		})
 		p.most, p.rest = flags.most, out.Flush
+		p.tell = func(f *client.Fetched, lost client.Gap) {
+			fmt.Fprintf(s.problems, "troupe: topic %s, partition %d: the offsets from %d to below %d were lost to damage and given up with `troupe log repair --accept-loss`\n",
+				f.Topic, f.Partition, lost.First, lost.Next)
+		}
 		if err := p.begin(ctx, broker, topic, from, until, chosen); err != nil {
 			return err
 		}

@@ -13,7 +13,8 @@ import (
 // pass reads a topic once, from a position until a bound.
 type pass struct {
 	each  func(*client.Record)
-	rest  func() error        // called when nothing more is there to read at once
+	rest  func() error // called when nothing more is there to read at once
+	tell  func(f *client.Fetched, lost client.Gap)
 	most  int64               // records; 0: no bound
 	until map[int32]id.Offset // by partition, exclusive; those that are through are taken out
 	// endless passes have no partition that stops of itself.
@@ -24,7 +25,9 @@ type pass struct {
 
 // newPass returns a pass that hands every record to each, which may keep it.
 func newPass(each func(*client.Record)) *pass {
-	return &pass{each: each, rest: func() error { return nil }, until: map[int32]id.Offset{}}
+	return &pass{
+		each: each, rest: func() error { return nil }, tell: func(*client.Fetched, client.Gap) {}, until: map[int32]id.Offset{},
+	}
 }
 
 // readAll hands every record that a topic holds now to each.
@@ -113,6 +116,11 @@ func (p *pass) run(ctx context.Context, broker *client.Client) error {
 // take hands out the records of one partition and tells whether these were enough.
 func (p *pass) take(f *client.Fetched) (done bool) {
 	until, bounded := p.until[f.Partition]
+	end := noOffset // of what was read
+	for _, lost := range f.Gaps {
+		p.tell(f, lost)
+		end = lost.Next
+	}
 	for i := range f.Records {
 		r := &f.Records[i]
 		if !p.endless && (!bounded || r.Offset >= until) {
@@ -124,7 +132,10 @@ func (p *pass) take(f *client.Fetched) (done bool) {
 			return true
 		}
 	}
-	if n := len(f.Records); bounded && n > 0 && f.Records[n-1].Offset+1 >= until {
+	if n := len(f.Records); n > 0 {
+		end = max(end, f.Records[n-1].Offset+1)
+	}
+	if bounded && end >= until {
 		delete(p.until, f.Partition)
 	}
 	return false

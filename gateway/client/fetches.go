@@ -21,10 +21,16 @@ type Fetched struct {
 	Records []Record
 	// LogStart and HighWatermark are the partition's bounds when the newest record was fetched; NoOffset if not known.
 	LogStart, HighWatermark id.Offset
+	// Gaps are offsets that no record has any more, in order: records were lost to damage, and an operator gave them up with
+	// `troupe log repair --accept-loss`. Reading has gone on behind them.
+	Gaps []Gap
 	// Err tells why no more records came. With OFFSET_OUT_OF_RANGE, which carries both bounds, and every other error that is
 	// not Retriable, the partition is not read any further until Consume is called for it again.
 	Err error
 }
+
+// Gap is the offsets from First to below Next.
+type Gap struct{ First, Next id.Offset }
 
 // Len returns the number of records.
 func (f Fetches) Len() int {

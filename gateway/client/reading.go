@@ -38,7 +38,7 @@ func (r *reading) due(now time.Time, most int) (bool, time.Time) {
 
 // polled returns what is ready and starts anew; ok is false if there is nothing.
 func (r *reading) polled() (Fetched, bool) {
-	if len(r.ready.Records) == 0 && r.ready.Err == nil {
+	if len(r.ready.Records) == 0 && len(r.ready.Gaps) == 0 && r.ready.Err == nil {
 		return Fetched{}, false
 	}
 	f := r.ready
@@ -51,6 +51,7 @@ func (r *reading) polled() (Fetched, bool) {
 // harvest is what a fetch brought for one partition, decoded before the lock is taken.
 type harvest struct {
 	records []Record
+	gaps    []Gap
 	bytes   int
 	next    id.Offset
 	err     error
@@ -82,11 +83,12 @@ func (d *decoder) decode(p *protocol.FetchedPartition, next id.Offset) harvest {
 			h.err = fmt.Errorf("fetched at offset %d: %w", h.next, err)
 			break
 		}
+		h.skip(header.BaseOffset)
 		h.next = header.NextOffset()
 		h.bytes += len(b)
 	}
-	if h.err == nil && p.NextOffset > h.next {
-		h.next = p.NextOffset
+	if h.err == nil {
+		h.skip(p.NextOffset)
 	}
 	if h.err == nil && p.Err != nil {
 		h.err = p.Err // DAMAGED: what came with it verifies
@@ -105,6 +107,14 @@ func (d *decoder) decode(p *protocol.FetchedPartition, next id.Offset) harvest {
 	clear(scratch) // or the pool would keep the frame alive
 	d.scratch = scratch
 	return h
+}
+
+// skip goes on at an offset. Where that lies above the one expected, a gap is recorded in the log: all else is dense.
+func (h *harvest) skip(to id.Offset) {
+	if to > h.next {
+		h.gaps = append(h.gaps, Gap{First: h.next, Next: to})
+		h.next = to
+	}
 }
 
 // mostDecompressed bounds what one batch may decompress to: brokers accept no more.
@@ -126,14 +136,16 @@ func (r *reading) take(p *protocol.FetchedPartition, h harvest, now time.Time) (
 	} else {
 		r.ready.Records = append(r.ready.Records, h.records...)
 	}
+	r.ready.Gaps = append(r.ready.Gaps, h.gaps...)
 	r.bytes += h.bytes
 	r.next = h.next
-	if len(h.records) > 0 {
+	news = len(h.records)+len(h.gaps) > 0
+	if news {
 		r.failed = 0
 	}
 	if h.err == nil {
 		r.failed = 0
-		return len(h.records) > 0, false
+		return news, false
 	}
 	r.postpone(now, h.err)
 	var refusal *protocol.Error
@@ -142,7 +154,7 @@ func (r *reading) take(p *protocol.FetchedPartition, h harvest, now time.Time) (
 		doubtful := topicIsGone(refusal) && r.topic.why.Load() == nil
 		r.stopped = !refusal.Retriable && !doubtful
 		if transient(refusal) || doubtful {
-			return len(h.records) > 0, true
+			return news, true
 		}
 	}
 	r.ready.Err = explain(fmt.Sprintf("fetch %s/%d from offset %d", r.topic.name, r.number, r.next), h.err)

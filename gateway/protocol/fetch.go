@@ -61,7 +61,8 @@ type FetchedPartition struct {
 	Batches [][]byte
 	// Records begin at the offset asked for. Only in FormRecords.
 	Records Records
-	// NextOffset is where to fetch on. It is above the offset asked for only if something was returned.
+	// NextOffset is where to fetch on. Where nothing was returned and it lies above the offset asked for, no record is left in
+	// between: see Gap in PROTOCOL.md.
 	NextOffset id.Offset
 }
 
