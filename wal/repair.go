@@ -55,13 +55,30 @@ type Verdict struct {
 //
 // The only error is partitions.ErrNewer.
 func Survey(owner id.Replica, segments []SegmentBytes, known Known) (Verdict, error) {
-	runs, synced, err := findRuns(owner, segments)
-	if err != nil {
-		return Verdict{}, err
+	var walked surveyor
+	for _, s := range segments {
+		if err := walked.add(owner, s, nil); err != nil {
+			return Verdict{}, err
+		}
 	}
-	v := Verdict{Durable: max(known.Durable, synced)}
-	v.believe(runs[0])
-	for _, r := range runs[1:] {
+	v, _ := walked.judge(known)
+	if v.Damage != nil {
+		return v, nil
+	}
+	if known.Poisoned && v.Last > v.Durable {
+		v.cutAfter(owner, segments, v.Durable)
+	}
+	v.Torn = walked.behind(v)
+	return v, nil
+}
+
+// judge is the decision of Survey about segments that were walked. It also returns the runs that are believed; Torn is not
+// set.
+func (w *surveyor) judge(known Known) (v Verdict, believed []run) {
+	v = Verdict{Durable: max(known.Durable, w.synced)}
+	v.believe(w.runs[0])
+	believed = w.runs[:1]
+	for _, r := range w.runs[1:] {
 		if v.Last >= v.Durable {
 			break
 		}
@@ -69,28 +86,28 @@ func Survey(owner id.Replica, segments []SegmentBytes, known Known) (Verdict, er
 		if r.first > v.Last && r.first-1 <= known.Commit && v.lastTerm() != 0 && v.lastTerm() == r.terms[0].Term {
 			kind = partitions.DamageHole
 		}
-		v.damage(kind, segments, fmt.Sprintf("entries from %d to below %d do not verify, though the log was durable up to %d",
+		v.damage(kind, w.firsts[v.Segment], fmt.Sprintf("entries from %d to below %d do not verify, though the log was durable up to %d",
 			v.Last+1, r.first, v.Durable))
 		if r.first <= v.Last {
 			break // a segment that repeats indices: nothing behind it can be placed
 		}
 		v.believe(r)
+		believed = w.runs[:len(believed)+1]
 	}
 	if v.Last < v.Durable {
-		v.damage(partitions.DamageAmnesia, segments,
+		v.damage(partitions.DamageAmnesia, w.firsts[v.Segment],
 			fmt.Sprintf("the log ends at entry %d, though it was durable up to %d", v.Last, v.Durable))
 	}
-	if v.Damage != nil {
-		return v, nil
+	return v, believed
+}
+
+// behind counts the bytes behind where a verdict has the log end.
+func (w *surveyor) behind(v Verdict) int64 {
+	torn := w.sizes[v.Segment] - int64(v.At)
+	for _, size := range w.sizes[v.Segment+1:] {
+		torn += size
 	}
-	if known.Poisoned && v.Last > v.Durable {
-		v.cutAfter(owner, segments, v.Durable)
-	}
-	v.Torn = int64(len(segments[v.Segment].Bytes) - v.At)
-	for _, s := range segments[v.Segment+1:] {
-		v.Torn += int64(len(s.Bytes))
-	}
-	return v, nil
+	return torn
 }
 
 // believe takes a run into the verdict.
@@ -111,11 +128,12 @@ func (v *Verdict) lastTerm() id.Term {
 	return v.Terms[len(v.Terms)-1].Term
 }
 
-// damage notes damage behind what is believed so far. The first place is kept, and the worst kind.
-func (v *Verdict) damage(kind partitions.DamageKind, segments []SegmentBytes, reason string) {
+// damage notes damage behind what is believed so far, in the segment that begins with first. The first place is kept, and
+// the worst kind.
+func (v *Verdict) damage(kind partitions.DamageKind, first id.Index, reason string) {
 	if v.Damage == nil {
 		v.Damage = &partitions.Damage{
-			Kind: kind, File: segmentName(segments[v.Segment].First), At: int64(v.At), Index: v.Last + 1, Reason: reason,
+			Kind: kind, File: segmentName(first), At: int64(v.At), Index: v.Last + 1, Reason: reason,
 		}
 	}
 	if kind == partitions.DamageAmnesia && v.Damage.Kind != kind {
@@ -152,39 +170,57 @@ type run struct {
 	segment, end int // where it ends
 }
 
-// findRuns walks all segments. It also tells the highest synced of all frames that verify.
-func findRuns(owner id.Replica, segments []SegmentBytes) (runs []run, synced id.Index, err error) {
-	runs = []run{{first: segments[0].First, last: segments[0].First - 1}}
-	broken := false // bytes that do not verify, or missing entries, lie before the next frame
-	for i, s := range segments {
-		r := &runs[len(runs)-1]
-		if i > 0 && s.First != r.last+1 {
-			broken = true
-		} else if !broken {
-			r.segment, r.end = i, 0
+// surveyor walks segments, one after the other, so that a whole log need not be in memory.
+//
+// Invariant: after the first segment there is a run, and only the first may be empty.
+type surveyor struct {
+	firsts []id.Index // of the segments walked, and their sizes
+	sizes  []int64
+	runs   []run
+	synced id.Index // the highest of all frames that verify
+	broken bool     // bytes that do not verify, or missing entries, lie before the next frame
+}
+
+// add walks the next segment. seen, if it is set, is told of each step after it was taken into the runs.
+func (w *surveyor) add(owner id.Replica, s SegmentBytes, seen func(step)) error {
+	i := len(w.firsts)
+	w.firsts, w.sizes = append(w.firsts, s.First), append(w.sizes, int64(len(s.Bytes)))
+	if i == 0 {
+		w.runs = []run{{first: s.First, last: s.First - 1}}
+	}
+	if r := &w.runs[len(w.runs)-1]; i > 0 && s.First != r.last+1 {
+		w.broken = true
+	} else if !w.broken {
+		r.segment, r.end = i, 0
+	}
+	walker := walk(owner, s.Bytes, s.First)
+	for {
+		st, ok, err := walker.next()
+		if err != nil {
+			return fmt.Errorf("segment %s at byte %d: %w", segmentName(s.First), walker.at, err)
 		}
-		w := walk(owner, s.Bytes, s.First)
-		for {
-			st, ok, err := w.next()
-			if err != nil {
-				return nil, 0, fmt.Errorf("segment %s at byte %d: %w", segmentName(s.First), w.at, err)
-			}
-			if !ok {
-				break
-			}
-			if st.bad {
-				broken = true
-				continue
-			}
-			if broken {
-				runs = append(runs, run{first: st.index})
-				broken = false
-			}
-			runs[len(runs)-1].add(st, i)
-			synced = max(synced, st.frame.Synced)
+		if !ok {
+			return nil
+		}
+		if st.bad {
+			w.broken = true
+		} else {
+			w.take(st, i)
+		}
+		if seen != nil {
+			seen(st)
 		}
 	}
-	return runs, synced, nil
+}
+
+// take adds a frame that verifies to the runs.
+func (w *surveyor) take(st step, segment int) {
+	if w.broken {
+		w.runs = append(w.runs, run{first: st.index})
+		w.broken = false
+	}
+	w.runs[len(w.runs)-1].add(st, segment)
+	w.synced = max(w.synced, st.frame.Synced)
 }
 
 func (r *run) add(st step, segment int) {
