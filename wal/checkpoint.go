@@ -137,6 +137,11 @@ func (c *checkpoints) dropped() id.Index {
 	return c.bases[len(c.bases)-1]
 }
 
+// listed tells whether there is a checkpoint of an entry, by its name.
+func (c *checkpoints) listed(index id.Index) bool {
+	return slices.Contains(c.indices, index) || slices.Contains(c.bases, index)
+}
+
 // load returns the newest checkpoint that verifies, and the one just before the log's first entry; nil for what there is
 // not.
 func (c *checkpoints) load(first id.Index) (newest, base *partitions.Checkpoint, err error) {

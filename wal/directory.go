@@ -41,6 +41,7 @@ const defaultSegmentBytes = 2 << 20
 //	    base-<index>            what the log continues from, once its front was dropped or a snapshot replaced it
 //	    snapshot-<index>        one that is being installed
 //	    <first index>           segments
+//	aside/t7-p0-r12-1/          what a repair found, kept for its owner to delete: see salvage.go
 //
 // Its methods may be called by any number of goroutines.
 type Directory struct {
@@ -90,22 +91,31 @@ func OpenDirectory(path string, options Options) (*Directory, error) {
 // lockDirectory takes the lock that the operating system releases when the process ends, however it ends, and notes who
 // holds it.
 func lockDirectory(path, holder string) (*os.File, error) {
+	f, held, err := takeLock(path, holder)
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%s: %w: another broker runs on it%s; stop that one, or choose another directory", path, err, held)
+	}
+	return f, err
+}
+
+// takeLock is lockDirectory that leaves it to the caller to say what to do about ErrLocked; held is the note of who holds it.
+func takeLock(path, holder string) (lock *os.File, held string, err error) {
 	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: %w: another broker runs on it%s; stop that one, or choose another directory", path, ErrLocked, heldBy(f))
+			return nil, heldBy(f), ErrLocked
 		}
-		return nil, fmt.Errorf("lock of %s: %w", path, err)
+		return nil, "", fmt.Errorf("lock of %s: %w", path, err)
 	}
 	// The note is a courtesy to people: that it cannot be written is no reason not to start.
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(holder), 0)
 	}
-	return f, nil
+	return f, "", nil
 }
 
 // heldBy reads what the holder of a lock said of itself.
@@ -198,10 +208,27 @@ func (d *Directory) setIdentity(i Identity) error {
 	return nil
 }
 
-func (d *Directory) replicas() string { return filepath.Join(d.path, "replicas") }
+func (d *Directory) replicas() string { return filepath.Join(d.path, replicasName) }
 
 func (d *Directory) replica(p id.Partition, r id.Replica) string {
-	return filepath.Join(d.replicas(), fmt.Sprintf("t%d-p%d-r%d", uint64(p.Topic), p.Number, uint64(r)))
+	return filepath.Join(d.replicas(), replicaName(p, r))
+}
+
+const replicasName = "replicas"
+
+// replicaName is the name of a replica's directory.
+func replicaName(p id.Partition, r id.Replica) string {
+	return fmt.Sprintf("t%d-p%d-r%d", uint64(p.Topic), p.Number, uint64(r))
+}
+
+// parseReplicaName reads it.
+func parseReplicaName(name string) (p id.Partition, r id.Replica, ok bool) {
+	var topic, replica uint64
+	if _, err := fmt.Sscanf(name, "t%d-p%d-r%d", &topic, &p.Number, &replica); err != nil {
+		return id.Partition{}, 0, false
+	}
+	p.Topic, r = id.TopicID(topic), id.Replica(replica)
+	return p, r, name == replicaName(p, r)
 }
 
 // Identity tells whose directory this is.

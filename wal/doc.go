@@ -48,10 +48,34 @@
 //   - Names: a replica's directory is complete and durable before it gets its name, has its name before it is registered,
 //     and is registered before its id is used. A registered id without its directory has forgotten (amnesia).
 //
+// # Why an accepted loss gives no offset twice
+//
+// A log whose damage is accepted (`troupe log repair --accept-loss`, one replica that votes alone) goes on with a gap in place
+// of each entry that is lost, so that indices stay consecutive and offsets dense in entries. The next offset after the repair
+// is at or above every offset that anybody can have been told of:
+//
+//   - An offset is told when its entry is durable. So it lies in an entry that verifies, or in a lost one. The log keeps every
+//     entry that verifies, in its place.
+//   - A hole with something behind it that tells offsets (a batch, an older gap, a checkpoint) ends exactly where that begins:
+//     offsets were dense when they were given. A hole is parted at a checkpoint, for a restart from it must find the log there.
+//   - A hole with nothing of that kind behind it, but the end of the log, takes 2³¹ offsets for each of its entries: no batch
+//     can count more.
+//   - Where the end itself is in doubt (it lies below what is known durable, or no hard state tells what was), more entries may
+//     have been durable than anything knows: those of the last group commit. The last hole takes 2³¹ offsets for as many
+//     entries as one can hold, and the term rises above as many elections. That covers whatever the limit stated above
+//     covers. A log whose end cannot be told from a tear is no matter for a repair.
+//   - Where that reckoning has no ground to start from (no checkpoint, no directory) or no offset left, the repair is refused.
+//     So it is for a replica with peers, which are whole where this one is not, and whose entries a gap must not replace.
+//
+// What was given up is told: a reader goes on behind the gap and learns its bounds. What the lost entries did besides can come
+// undone with them: a log start that no checkpoint holds yet, and what was known of producers. What was found is moved aside
+// whole, and is never changed.
+//
 // # Where to start
 //
 // frame.go draws the bytes, repair.go decides between tear and damage; both are pure, and simulation's disk uses them.
 // log.go writes, cut.go truncates, front.go drops what was deleted, install.go replaces it all by a snapshot, fill.go
-// puts back what was damaged (mending.go decides), rest.go lets go of memory, open.go repairs, reader.go reads. directory.go
-// and replicas.go hold the logs of a broker; register.go and identity.go what must outlive them.
+// puts back what was damaged (mending.go decides), rest.go lets go of memory, open.go repairs, reader.go reads. inspect.go
+// looks at logs at rest, loss.go tells what their damage costs, salvage.go repairs them. directory.go and replicas.go hold the
+// logs of a broker; register.go and identity.go what must outlive them.
 package wal

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -107,7 +108,7 @@ func wantErr(t testing.TB, err, want error) {
 	}
 }
 
-// makeBatch makes a batch header of n records and padding: enough for what the log looks at.
+// makeBatch makes a batch header of n records and padding, with its checksum: enough for what the log looks at.
 func makeBatch(base id.Offset, n int, newest id.Timestamp, size int) []byte {
 	b := make([]byte, max(size, batch.HeaderSize))
 	be := binary.BigEndian
@@ -121,6 +122,7 @@ func makeBatch(base id.Offset, n int, newest id.Timestamp, size int) []byte {
 	for i := batch.HeaderSize; i < len(b); i++ {
 		b[i] = byte(int(base) + i)
 	}
+	be.PutUint32(b[17:], crc32.Checksum(b[21:], castagnoli))
 	return b
 }
 

@@ -201,6 +201,9 @@ func (o *opening) discontinuity() (*partitions.Damage, error) {
 			Reason: fmt.Sprintf("the log begins at entry %d, and its front was dropped through %d", o.firsts[0], begins),
 		}, nil
 	}
+	if damage, err := o.headless(); damage != nil || err != nil {
+		return damage, err
+	}
 	for _, first := range o.firsts[:o.lo] {
 		info, err := os.Stat(filepath.Join(o.directory, segmentName(first)))
 		if err != nil {
@@ -214,6 +217,30 @@ func (o *opening) discontinuity() (*partitions.Damage, error) {
 		}
 	}
 	return nil, nil
+}
+
+// headless tells whether records are missing in front of the first segment: no checkpoint is of the entry before it, and its
+// first batch lies above the log start.
+func (o *opening) headless() (*partitions.Damage, error) {
+	first := o.firsts[0]
+	if o.newest == nil || o.checkpoints.listed(first-1) {
+		return nil, nil
+	}
+	s, err := readSegment(o.directory, first)
+	if err != nil {
+		return nil, err
+	}
+	x, err := scan(o.owner, s, 0)
+	if err != nil {
+		return nil, fmt.Errorf("segment %s: %w", segmentName(first), err)
+	}
+	if len(x.points) > 0 && x.points[0].base <= o.newest.LogStart {
+		return nil, nil
+	}
+	return &partitions.Damage{
+		Kind: partitions.DamageHole, File: segmentName(first), Index: first - 1,
+		Reason: fmt.Sprintf("the log begins at entry %d, no checkpoint is of the one before, and records are missing in front of it", first),
+	}, nil
 }
 
 // recover fills in Recovered. The commit index is clamped to what is there; a term seen in the log or in a checkpoint was
