@@ -45,6 +45,7 @@ func newScene(t testing.TB, checkpoints ...id.Index) *scene {
 	must(t, l.Close())
 	w.kill()
 	w.files = w.read()
+	w.options.SegmentBytes = 1 << 20 // whoever opens it would write to a segment that ended early
 	s := &scene{wreck: w}
 	for name := range w.files {
 		s.names = append(s.names, name)
@@ -265,8 +266,14 @@ func TestForgottenEnd(t *testing.T) {
 func TestBadFrameWithoutHardState(t *testing.T) {
 	s := newScene(t)
 	end := s.segments()[len(s.segments())-1]
-	o, i := s.look(map[string][]byte{hardStateName: nil, end: spoil("flip", s.files[end], 60)})
+	first := s.story.next - 3 // of the last group commit: no frame tells that it was durable
+	at, err := before(testReplica, SegmentBytes{First: segmentNames([]string{end})[0], Bytes: s.files[end]}, first)
+	must(t, err)
+	o, i := s.look(map[string][]byte{hardStateName: nil, end: spoil("flip", s.files[end], len(at)+60)})
 	l, _ := s.repair(o, i)
+	if l.Holes[0].From != first {
+		t.Fatalf("%+v", l.Holes)
+	}
 	if len(l.Holes) != 2 || !l.Holes[0].Exact || l.Holes[0].From != l.Holes[0].To || l.Holes[1].From != s.story.next {
 		t.Fatalf("%+v", l.Holes)
 	}
