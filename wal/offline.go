@@ -26,8 +26,8 @@ type Offline struct {
 	IdentityErr error
 	Register    []Registration
 	RegisterErr error
-	// Replicas are those that the path holds, ordered by partition and replica.
-	Replicas []Stored
+	// Replicas are those that the path holds, ordered by partition and replica; All are those of its data directory.
+	Replicas, All []Stored
 
 	lock *os.File
 	sys  system
@@ -70,10 +70,12 @@ func OpenOffline(path, holder string) (*Offline, error) {
 			return nil, err
 		}
 	}
-	if alone {
-		err = o.listOne(path)
-	} else {
+	if o.Data != "" {
 		err = o.list()
+	}
+	o.Replicas = o.All
+	if alone && err == nil {
+		err = o.listOne(path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, o.Close())
@@ -164,7 +166,7 @@ func (o *Offline) list() error {
 			})
 		}
 	}
-	slices.SortFunc(o.Replicas, func(a, b Stored) int {
+	slices.SortFunc(o.All, func(a, b Stored) int {
 		return cmp.Or(cmp.Compare(a.Partition.Topic, b.Partition.Topic), cmp.Compare(a.Partition.Number, b.Partition.Number),
 			cmp.Compare(a.Replica, b.Replica))
 	})
@@ -178,7 +180,7 @@ func (o *Offline) store(s Stored) {
 		return
 	}
 	s.Registered = known && last.Partition == s.Partition
-	o.Replicas = append(o.Replicas, s)
+	o.All = append(o.All, s)
 }
 
 // listOne takes the one replica whose directory was named. A copy may have another name: its hard state tells whose it is.
@@ -196,10 +198,12 @@ func (o *Offline) listOne(path string) error {
 		}
 		s.Replica = slot.Replica
 	}
-	o.store(s)
-	if len(o.Replicas) == 0 {
+	last, known := o.registered(s.Replica)
+	if known && last.Removed {
 		return fmt.Errorf("%s: %w; nothing of it is wanted any more", path, ErrRemoved)
 	}
+	s.Registered = known && last.Partition == s.Partition
+	o.Replicas = []Stored{s}
 	return nil
 }
 
@@ -211,8 +215,8 @@ func (o *Offline) Close() error {
 	return o.lock.Close()
 }
 
-// problem tells what of the data directory itself keeps a broker from starting on it.
-func (o *Offline) problem() error {
+// Problem tells what of the data directory itself keeps a broker from starting on it.
+func (o *Offline) Problem() error {
 	switch {
 	case o.Data == "":
 		return nil

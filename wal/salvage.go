@@ -42,7 +42,7 @@ func (o *Offline) Repair(i *Inspection, accepted *Loss) (*Repaired, error) {
 	if o.Data == "" {
 		return nil, fmt.Errorf("%s stands alone: %w: repair the replica in its data directory, where a broker finds it", i.Stored.Path, ErrBeyondRepair)
 	}
-	if err := o.problem(); err != nil {
+	if err := o.Problem(); err != nil {
 		return nil, fmt.Errorf("data directory %s: %w; put the file back from a copy", o.Data, err)
 	}
 	if i.Finishable {

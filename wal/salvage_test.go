@@ -194,6 +194,26 @@ func TestEveryDamageIsSeenAndRepaired(t *testing.T) {
 	}
 }
 
+// TestFrontGone: an opening that reads the end of a log only must see by the names that its front is missing.
+func TestFrontGone(t *testing.T) {
+	s := newScene(t, 31)
+	for n := range len(s.segments()) - 1 {
+		files := map[string][]byte{}
+		for _, name := range s.segments()[:n+1] {
+			files[name] = nil
+		}
+		s.put(files)
+		s.start()
+		l, err := s.directory.Open(testPartition, testReplica)
+		must(t, err)
+		if d := l.Recovered().Damage; d == nil || d.Kind != partitions.DamageHole {
+			t.Fatalf("%d segments are gone: %+v", n+1, d)
+		}
+		must(t, l.Close())
+		s.kill()
+	}
+}
+
 // TestExactLoss: what lies behind a hole tells which offsets were in it.
 func TestExactLoss(t *testing.T) {
 	s := newScene(t, 17)
