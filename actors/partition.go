@@ -160,7 +160,7 @@ func (p *partition) quarantined(q *quarantine) {
 	p.phase = phaseQuarantined
 	p.alone.Store(true)
 	p.failure = q.reason
-	p.complain("quarantined, read-only: " + q.reason.Error())
+	p.complain("quarantined, read-only: " + q.reason.Error() + q.kind())
 	p.settle()
 	p.release()
 	p.mend()
@@ -190,7 +190,7 @@ func (p *partition) advice() string {
 	case errors.Is(p.failure, partitions.ErrNewer):
 		return "run the newer program that wrote it; nothing was changed"
 	case p.phase == phaseQuarantined || p.phase == phaseServing:
-		return "nothing is deleted; keep the files, and look at the disk"
+		return "nothing is deleted; keep the files, look at the disk, and with the broker stopped at `troupe log verify` and `troupe log repair`"
 	case final(p.failure):
 		return "its log is closed and whole as far as it was written; report this, with the log around it"
 	}

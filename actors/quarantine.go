@@ -58,6 +58,14 @@ func (q *quarantine) amnesic() bool {
 	return d != nil && d.Kind == partitions.DamageAmnesia
 }
 
+// kind tells which of the two kinds of damage an opening found, at the end of a sentence.
+func (q *quarantine) kind() string {
+	if q.log == nil || q.log.Recovered().Damage == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%v)", q.log.Recovered().Damage.Kind)
+}
+
 // mark makes the error that every answer carries, together with what else is wrong.
 func (q *quarantine) mark(also error) error {
 	if also == nil {

@@ -175,6 +175,14 @@ const (
 	DamageAmnesia DamageKind = 2
 )
 
+// String returns the word that people are shown.
+func (k DamageKind) String() string {
+	if k == DamageAmnesia {
+		return "amnesia"
+	}
+	return "hole"
+}
+
 // Damage tells what of a log can no longer be trusted.
 type Damage struct {
 	Kind   DamageKind

@@ -47,8 +47,8 @@ func (i *Inspection) Loss() (*Loss, error) {
 		return nil, err
 	}
 	l := &Loss{}
-	if l.begin(i); l.base == nil && i.headless {
-		return nil, fmt.Errorf("%s: %w: its front is gone together with the checkpoint it begins behind; put one of them back from a copy of the "+
+	if l.begin(i); l.base == nil && i.headless || l.base != nil && l.base.NextOffset > i.newest.LogStart {
+		return nil, fmt.Errorf("%s: %w: its front is gone, and the checkpoint that it begins behind; put one of them back from a copy of the "+
 			"directory, or delete the topic and create it again", i.Stored, ErrBeyondRepair)
 	}
 	forgotten := l.findHoles(i)
@@ -89,19 +89,18 @@ func (i *Inspection) beyondRepair() error {
 	return nil
 }
 
-// begin finds where the log continues from.
+// begin finds where the log continues from: the lowest checkpoint that verifies, of those that a dropped front left.
 func (l *Loss) begin(i *Inspection) {
 	if len(i.pieces) > 0 {
 		l.first = i.pieces[0].first
 	}
 	for _, found := range i.Checkpoints {
 		c := found.Checkpoint
-		switch {
-		case c == nil:
-		case l.first == 0 || c.Index < l.first: // the highest of them
-			if l.base == nil || c.Index > l.base.Index {
-				l.base = c
-			}
+		if c == nil || c.Index < i.dropped() || l.first != 0 && c.Index >= l.first {
+			continue
+		}
+		if l.base == nil || c.Index < l.base.Index {
+			l.base = c
 		}
 	}
 	if l.base != nil {

@@ -214,6 +214,39 @@ func TestFrontGone(t *testing.T) {
 	}
 }
 
+// TestSegmentsGone: as many as there are, from the front, the end or the middle. Readers from the start get what is left.
+func TestSegmentsGone(t *testing.T) {
+	for _, s := range []*scene{newScene(t), newScene(t, 17), newScene(t, 17, 31)} {
+		all := s.segments()
+		for from := range all {
+			for to := from + 1; to <= len(all); to++ {
+				files := map[string][]byte{}
+				for _, name := range all[from:to] {
+					files[name] = nil
+				}
+				if to == len(all) {
+					for _, name := range s.names { // and the empty one that ends the log
+						if name[0] == '0' && len(s.files[name]) == 0 {
+							files[name] = nil
+						}
+					}
+				}
+				o, i := s.look(files)
+				_, status := s.repair(o, i)
+				s.start()
+				log, err := s.directory.Open(testPartition, testReplica)
+				must(t, err)
+				for at := status.LogStart; at < status.HighWatermark && at < s.story.offset; at++ {
+					_, err := log.ReadBatches(at, status.HighWatermark, 1)
+					must(t, err)
+				}
+				must(t, log.Close())
+				s.kill()
+			}
+		}
+	}
+}
+
 // TestExactLoss: what lies behind a hole tells which offsets were in it.
 func TestExactLoss(t *testing.T) {
 	s := newScene(t, 17)

@@ -42,13 +42,14 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, problems io
 	var wrong *usageError
 	var unhealthy *unhealthyError
 	var late *timeoutError
+	var damaged *damagedError
 	switch {
 	case err == nil:
 		return exitFine
 	case !s.started || errors.As(err, &wrong):
 		fmt.Fprintf(problems, "troupe: %s\nSee `%s --help`.\n", usageText(err), command.CommandPath())
 		return exitUsage
-	case errors.As(err, &unhealthy), errors.As(err, &late):
+	case errors.As(err, &unhealthy), errors.As(err, &late), errors.As(err, &damaged):
 		fmt.Fprintf(problems, "troupe: %v\n", err)
 		return exitUnhealthy
 	default:
@@ -108,7 +109,7 @@ Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 not healthy; see 
 	}
 	root.PersistentFlags().StringVar(&s.broker, "broker", broker, "address of any broker, HOST:PORT; several with commas: the next is asked where one does not answer (environment: TROUPE_BROKER)")
 	root.PersistentFlags().StringVar(&s.output, "output", "table", "table for people, json for programs")
-	root.AddCommand(serveCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), configCommand(s), secretCommand(s),
+	root.AddCommand(serveCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), logCommand(s), configCommand(s), secretCommand(s),
 		demoCommand(s), benchCommand(s), versionCommand(s), exitCodesTopic())
 	return root
 }
@@ -123,7 +124,7 @@ func exitCodesTopic() *cobra.Command {
   0   fine: everything that was asked for is done
   1   failed: standard error says what happened, to what, and what to do next; some of it may be done
   2   the command line or the configuration was wrong: nothing was tried
-  10  a cluster answers and is not healthy (cluster status), or did not get healthy in time
+  10  a cluster answers and is not healthy (cluster status), or did not get healthy in time; a log on disk is damaged (log verify)
 
 A broker that drains after SIGTERM or SIGINT exits 0; one that had to cut clients or logs off exits 1. Other commands that
 are interrupted exit 1. A second signal ends the process at once, by that signal.`,

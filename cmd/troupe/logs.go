@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/catalog"
+	"troupe/partitions/id"
+	"troupe/wal"
+)
+
+func logCommand(s *session) *cobra.Command {
+	return noun("log", "Look at logs on disk, and repair them, while no broker runs on them",
+		logDumpCommand(s), logVerifyCommand(s), logRepairCommand(s))
+}
+
+// logs are those that a command of the noun log is about.
+type logs struct {
+	*wal.Offline
+	directory string // as it was named
+	names     map[id.TopicID]id.Topic
+}
+
+// oneDirectory demands a directory, and nothing else.
+func oneDirectory(c *cobra.Command, arguments []string) error {
+	if len(arguments) != 1 {
+		return fmt.Errorf("`%s` wants one directory, a broker's --data or one replica's below it, not %d words", c.UseLine(), len(arguments))
+	}
+	return nil
+}
+
+// partitionFlag registers --partition.
+func partitionFlag(c *cobra.Command, into *string) {
+	c.Flags().StringVar(into, "partition", "", "one partition alone, TOPIC/N: by the topic's name, or its id such as t17")
+}
+
+// openLogs locks and lists the logs below a directory, or those of one of its partitions.
+func openLogs(verb, directory, partition string) (*logs, error) {
+	o, err := wal.OpenOffline(directory, fmt.Sprintf("`troupe log %s`, process %d", verb, os.Getpid()))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s: there is no such directory; name a broker's --data, or one replica's directory below it", directory)
+	case errors.Is(err, wal.ErrNoData):
+		return nil, fmt.Errorf("%w; name a broker's --data, or one replica's directory below it", err)
+	case err != nil:
+		return nil, err
+	}
+	l := &logs{Offline: o, directory: directory, names: topicNames(o)}
+	if partition != "" {
+		err = l.choose(partition)
+	}
+	if err == nil && len(l.Replicas) == 0 && l.Problem() == nil {
+		err = fmt.Errorf("%s holds no log yet", directory)
+	}
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return l, nil
+}
+
+// choose keeps the replicas of one partition.
+func (l *logs) choose(partition string) error {
+	slash := strings.LastIndexByte(partition, '/')
+	if slash < 0 {
+		return usagef("--partition %q: write it as TOPIC/N, such as hello/0", partition)
+	}
+	number, err := strconv.ParseInt(partition[slash+1:], 10, 32)
+	if err != nil || number < 0 {
+		return usagef("--partition %q: %q is no partition's number; write it as TOPIC/N, such as hello/0", partition, partition[slash+1:])
+	}
+	var chosen []wal.Stored
+	var known []string
+	for _, s := range l.Replicas {
+		title := l.title(s)
+		if title == partition || s.Partition.String() == partition {
+			chosen = append(chosen, s)
+		}
+		known = append(known, title)
+	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("--partition %s: %s holds no log of it; there are %s", partition, l.directory, some(known, 8))
+	}
+	l.Replicas = chosen
+	return nil
+}
+
+// some lists words, and tells how many more there are.
+func some(words []string, most int) string {
+	if len(words) > most {
+		return strings.Join(words[:most], ", ") + fmt.Sprintf(" and %d more", len(words)-most)
+	}
+	return strings.Join(words, ", ")
+}
+
+// title names a partition as people do, or by its topic's id where the catalog does not tell.
+func (l *logs) title(s wal.Stored) string {
+	if name, ok := l.names[s.Partition.Topic]; ok {
+		return fmt.Sprintf("%s/%d", name, s.Partition.Number)
+	}
+	return s.Partition.String()
+}
+
+// topicNames reads the names of topics out of the catalog's own log, as far as it can be read. They are for people.
+func topicNames(o *wal.Offline) map[id.TopicID]id.Topic {
+	names := map[id.TopicID]id.Topic{catalog.TopicID: catalog.Name}
+	for _, s := range o.All {
+		if s.Partition != catalog.Partition() || s.Missing {
+			continue
+		}
+		i, err := o.Inspect(s)
+		if err != nil {
+			continue
+		}
+		fold, from := catalog.NewFold(), id.Index(0)
+		for _, c := range i.Checkpoints {
+			if c.Checkpoint != nil && c.Checkpoint.Index > from && c.Checkpoint.Fold != nil && fold.Restore(c.Checkpoint.Fold) == nil {
+				from = c.Checkpoint.Index
+			}
+		}
+		_ = o.Frames(s, from+1, func(f wal.Stretch) (bool, error) { // an error ends what can be read
+			applyToFold(fold, f)
+			return !f.Bad, nil
+		})
+		for topic, t := range fold.State().Topics { // into a map: the order does not matter
+			names[topic] = t.Name
+		}
+	}
+	return names
+}
+
+// applyToFold has the catalog's fold take what a frame of its log holds.
+func applyToFold(fold *catalog.Fold, f wal.Stretch) {
+	if f.Bad || f.Frame.Entry.Type != partitions.EntryBatch {
+		return
+	}
+	if h, err := batch.ParseHeader(f.Frame.Entry.Payload); err == nil {
+		fold.Apply(h.BaseOffset, f.Frame.Entry.Payload)
+	}
+}
