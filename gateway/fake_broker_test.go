@@ -268,6 +268,9 @@ func (l *fakeLog) read(f partitions.Fetch) partitions.FetchAnswer {
 		}
 		a.Batches = append(a.Batches, b)
 	}
+	if len(a.Batches) == 0 && f.Offset < l.end {
+		a.Skip = l.end // what was there was lost
+	}
 	return a
 }
 

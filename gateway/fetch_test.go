@@ -288,6 +288,35 @@ func TestFetchRecords(t *testing.T) {
 	}
 }
 
+// A gap that reaches to the end is told by where to go on, at once; behind it the fetch waits like any other.
+func TestFetchInAGap(t *testing.T) {
+	for _, form := range []protocol.Form{protocol.FormBatch, protocol.FormRecords} {
+		b := newFakeBroker(t, topic("a", 2))
+		c := newTalk(t, b, Limits{})
+		c.produced("a", 0, batchOf(t, "x", 2, testStart))
+		c.produced("a", 1, batchOf(t, "x", 1, testStart))
+		b.logs[id.Partition{Topic: 16}].end = 1000
+		r := fetchOf("a", 0, 0)
+		r.Form, r.Partitions[0].Offset = form, 2
+		got := fetched(t, c.ask(r))[0]
+		if got.NextOffset != 1000 || got.Err != nil || len(got.Batches)+got.Records.Len() != 0 {
+			t.Fatalf("%v: %+v", form, got)
+		}
+		r = fetchOf("a", 0, 0, 1) // beside one that has records
+		r.Form, r.Partitions[0].Offset = form, 2
+		if got := fetched(t, c.ask(r)); got[0].NextOffset != 1000 || got[1].NextOffset != 1 {
+			t.Fatalf("%v: %+v", form, got)
+		}
+		r = fetchOf("a", 1000, 0)
+		r.Form, r.Partitions[0].Offset = form, 2
+		n := c.send(r)
+		c.produced("a", 0, batchOf(t, "y", 1, testStart))
+		if got := fetched(t, c.must(n))[0]; got.NextOffset != 1001 || len(valuesOf(t, &got, 0)) != 1 {
+			t.Fatalf("%v, behind it: %+v", form, got)
+		}
+	}
+}
+
 // A record that no frame holds is refused by name, and damage is called damage.
 func TestFetchRecordsThatCannotBeSpeltOut(t *testing.T) {
 	b := newFakeBroker(t, topic("a", 2))
