@@ -142,10 +142,11 @@ func (nullLog) ReadBatches(id.Offset, id.Offset, int) ([][]byte, error) { return
 func (nullLog) FindTime(id.Timestamp, id.Offset, id.Offset) (id.Offset, id.Timestamp, bool, error) {
 	return 0, 0, false, nil
 }
-func (nullLog) Holes() ([]partitions.Hole, error) { return nil, nil }
-func (nullLog) Fill([]partitions.Entry) error     { return nil }
-func (nullLog) Size() partitions.LogSize          { return partitions.LogSize{} }
-func (nullLog) Close() error                      { return nil }
+func (nullLog) Holes() ([]partitions.Hole, error)       { return nil, nil }
+func (nullLog) Fill([]partitions.Entry) error           { return nil }
+func (nullLog) Size() partitions.LogSize                { return partitions.LogSize{} }
+func (nullLog) Close() error                            { return nil }
+func (nullLog) Scrub(id.Index) (id.Index, int64, error) { return 0, 0, nil }
 
 // hundredRecords is a batch of 100 records of 100 bytes.
 func hundredRecords(b *testing.B) []byte {

@@ -42,8 +42,9 @@ type memory struct {
 	rests                             int
 	groups                            []int // writes in each Append
 	onAppend, onSync, onSave          func() error
-	onRead, onDrop, onRest            func() error
-	abused                            bool // somebody wrote to it after a failure
+	onRead, onDrop, onRest, onScrub   func() error
+	scrubs                            []id.Index // asked for
+	abused                            bool       // somebody wrote to it after a failure
 }
 
 func newMemoryDisk() *memoryDisk {
@@ -352,6 +353,20 @@ func (l *memoryLog) Fill(entries []partitions.Entry) error {
 		l.damage = nil
 	}
 	return nil
+}
+
+// Scrub takes each entry for a segment of 100 bytes.
+func (l *memoryLog) Scrub(from id.Index) (next id.Index, bytes int64, err error) {
+	defer l.use()()
+	l.scrubs = append(l.scrubs, from)
+	at := max(from, l.begins()+1)
+	if at >= l.begins()+id.Index(len(l.entries)) {
+		return 0, 0, hook(l.onScrub)
+	}
+	if l.bad[at] {
+		return at + 1, 100, partitions.ErrDamaged
+	}
+	return at + 1, 100, hook(l.onScrub)
 }
 
 func (l *memoryLog) Size() partitions.LogSize { return partitions.LogSize{Segments: 1} }

@@ -1,6 +1,8 @@
 // Package actors acts: it runs each decision of package partitions as a supervised actor, and moves the messages.
 //
 //	node ─┬─ ticker                one clock for every partition; tells other brokers what this one leads
+//	      ├─ warden                looks at the room on the disk
+//	      ├─ scrubber              has old segments verified
 //	      ├─ catalog               follows __catalog-0: starts and removes partitions, writes the routing table
 //	      ├─ courier-<node>        what goes to one other broker, and the answers that come back
 //	      └─ partition/<topic>/<n> ── storage      one Replica, one Log

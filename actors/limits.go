@@ -23,6 +23,13 @@ type Limits struct {
 	OpeningTicks int // default 60: 3 s
 	// RestAfter is how long nobody writes to a log before it lets go of its memory.
 	RestAfter time.Duration // default 15 s
+	// ScrubBytes is how much of old segments is read in a second to verify its checksums; 0, the default: none.
+	ScrubBytes int64
+	// ScrubEvery is the time from the beginning of one round over all logs to the next; a round that takes longer is followed by
+	// the next one.
+	ScrubEvery time.Duration // default 24 h
+	// ScrubPatience is how long one segment may take before the rest of its log is passed over.
+	ScrubPatience time.Duration // default 1 min
 	// SpaceEvery is how often the room on the disk is looked at.
 	SpaceEvery time.Duration // default 1 s
 	// PeerBytes, or one message, and PeerParcels wait for the courier to one other broker; above it messages between replicas
@@ -67,6 +74,8 @@ var DefaultLimits = Limits{
 	RestartDelayMost: 10 * time.Second,
 	OpeningTicks:     60,
 	RestAfter:        15 * time.Second,
+	ScrubEvery:       24 * time.Hour,
+	ScrubPatience:    time.Minute,
 	SpaceEvery:       time.Second,
 	PeerBytes:        64 << 20,
 	PeerParcels:      16384,
@@ -94,6 +103,8 @@ func (l Limits) orDefaults() Limits {
 	l.RestartDelayMost = either(l.RestartDelayMost, d.RestartDelayMost)
 	l.OpeningTicks = either(l.OpeningTicks, d.OpeningTicks)
 	l.RestAfter = either(l.RestAfter, d.RestAfter)
+	l.ScrubEvery = either(l.ScrubEvery, d.ScrubEvery)
+	l.ScrubPatience = either(l.ScrubPatience, d.ScrubPatience)
 	l.SpaceEvery = either(l.SpaceEvery, d.SpaceEvery)
 	l.PeerBytes = either(l.PeerBytes, d.PeerBytes)
 	l.PeerParcels = either(l.PeerParcels, d.PeerParcels)

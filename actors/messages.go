@@ -1,6 +1,8 @@
 package actors
 
 import (
+	"github.com/asynkron/protoactor-go/actor"
+
 	"troupe/partitions"
 	"troupe/partitions/id"
 )
@@ -61,6 +63,28 @@ type (
 	}
 	// flush: a tick has passed while something waited for it.
 	flush struct{ unlogged }
+	// scrubRound: it is time to look at every log again. scrubStep: the next segment may be read. scrub: verify the segment at
+	// an index. scrubbed: the pool has; the partition tells the scrubber. Without instance it is the scrubber that is told.
+	scrubRound struct{ unlogged }
+	scrubStep  struct {
+		unlogged
+		turn uint64
+	}
+	scrub struct {
+		unlogged
+		to   *actor.PID
+		turn uint64
+		from id.Index
+	}
+	scrubbed struct {
+		unlogged
+		instance uint64
+		to       *actor.PID
+		turn     uint64
+		next     id.Index // 0: there is no more
+		bytes    int64
+		err      error
+	}
 	// hurry: StopWait is over.
 	hurry struct{ unlogged }
 	// reopen: the delay before another attempt is over.

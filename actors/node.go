@@ -211,6 +211,9 @@ func (r *root) Receive(c actor.Context) {
 		for _, p := range r.peers.order() { // links may begin before the node does
 			r.start(c, p)
 		}
+		if r.limits.ScrubBytes > 0 {
+			r.spawn(c, &scrubber{stage: r.stage, board: r.board}, "scrubber")
+		}
 	case spawnOrder:
 		r.spawn(c, m.partition, m.partition.name)
 	case courierOrder:

@@ -17,6 +17,8 @@ type Meter interface {
 	Synced(took time.Duration, entries int)
 	// Read tells that a range was read from segment files.
 	Read(took time.Duration)
+	// Scrubbed tells that so many bytes of a log were read to verify them, and whether some did not.
+	Scrubbed(bytes int64, damaged bool)
 	// Restarted tells that a partition's log failed and closed, and will be opened again.
 	Restarted()
 }
@@ -26,6 +28,7 @@ type unmetered struct{}
 func (unmetered) Counted(partitions.Counts) {}
 func (unmetered) Synced(time.Duration, int) {}
 func (unmetered) Read(time.Duration)        {}
+func (unmetered) Scrubbed(int64, bool)      {}
 func (unmetered) Restarted()                {}
 
 // elapsed reads the stopwatch.

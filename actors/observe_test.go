@@ -16,6 +16,9 @@ type tally struct {
 	entries  int
 	reads    int
 	restarts int
+
+	scrubbed    int64
+	scrubDamage int
 }
 
 func (y *tally) Counted(c partitions.Counts) {
@@ -35,6 +38,13 @@ func (y *tally) Synced(took time.Duration, entries int) {
 }
 
 func (y *tally) Read(time.Duration) { y.reads++ }
+
+func (y *tally) Scrubbed(bytes int64, damaged bool) {
+	y.scrubbed += bytes
+	if damaged {
+		y.scrubDamage++
+	}
+}
 
 func (y *tally) Restarted() { y.restarts++ }
 

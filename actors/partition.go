@@ -50,7 +50,7 @@ type partition struct {
 	phase    phase
 	instance uint64 // of the newest life
 	life     *life
-	jobs     int   // reads on the pool, of this life
+	jobs     int   // reads and scrubs on the pool, of this life
 	shut     bool  // the close order of this life was given
 	tries    int   // at opening, since it last served
 	failure  error // why it closes, waits or is stopped

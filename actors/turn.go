@@ -48,6 +48,14 @@ func (p *partition) work(message any) {
 		if m.instance == p.instance {
 			p.fail(m.err)
 		}
+	case scrub:
+		p.scrub(m)
+	case scrubbed:
+		if m.instance == p.instance {
+			p.jobs--
+			p.scrubbed(m)
+			p.close()
+		}
 	case fetched:
 		if m.instance == p.instance {
 			p.jobs--

@@ -117,6 +117,11 @@ type Log interface {
 	// called like Append.
 	Fill(entries []Entry) error
 
+	// Scrub verifies every checksum of a segment that is no longer written to: the first one with an entry at or above from. It
+	// returns the index that the segment behind it begins with, also beside an error, and how many bytes it read; next is 0
+	// where only the segment that is written to is left. It returns ErrDamaged where something does not verify.
+	Scrub(from id.Index) (next id.Index, bytes int64, err error)
+
 	// Size tells how much disk the log uses.
 	Size() LogSize
 

@@ -174,5 +174,7 @@ func (l *memoryLog) Fill(entries []partitions.Entry) error {
 	return nil
 }
 
+func (l *memoryLog) Scrub(id.Index) (id.Index, int64, error) { return 0, 0, nil }
+
 func (l *memoryLog) Size() partitions.LogSize { return partitions.LogSize{Segments: 1} }
 func (l *memoryLog) Close() error             { return nil }

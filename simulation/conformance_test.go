@@ -88,6 +88,10 @@ func conform(t *testing.T, s *scribe, real, twin actors.Disk) {
 			}
 			return []any{base, stamp, err == nil}
 		})
+		same(t, "Scrub", logs, func(l partitions.Log) any {
+			next, bytes, err := l.Scrub(id.Index(from))
+			return []any{next, bytes, err == nil}
+		})
 		if last := s.last(); last > 2 {
 			lo := 2 + id.Index(s.random.Uint64N(uint64(last-2)))
 			hi := lo + 1 + id.Index(s.random.Uint64N(uint64(last-lo)))

@@ -34,6 +34,7 @@ const (
 	MarkFrontDropped                    // the front of a log was removed
 	MarkDropFinished                    // what an interrupted removal left was removed at opening
 	MarkRest                            // a log that nobody wrote to let go of its memory
+	MarkScrub                           // a segment that is no longer written to was verified
 	MarkRefusedFull                     // a client was told that the disk is full
 	MarkCheckpointPostponed             // a checkpoint or base found no room, and the log went on
 	MarkSlotsInPlace                    // a log on a full disk was opened without a new hard state file
@@ -53,7 +54,7 @@ var markNames = [markKinds]string{
 	"tear-cut", "replay", "checkpoint", "roll", "reopen-after-error", "stop", "duplicate-answered", "duplicate-forgotten",
 	"outcome-unknown", "not-ready", "sequence-refused", "parked", "topic-deleted",
 	"expectation-met", "expectation-refused", "found-by-time", "nothing-since",
-	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "rest", "refused-full", "checkpoint-postponed", "slots-in-place", "trimmed-away",
+	"quarantined", "damage-read", "damage-mended", "front-dropped", "drop-finished", "rest", "scrub", "refused-full", "checkpoint-postponed", "slots-in-place", "trimmed-away",
 	"installed", "install-finished", "stale-answer", "replaced", "hole-filled",
 }
 

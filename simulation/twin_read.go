@@ -93,6 +93,28 @@ func (t *Twin) ReadBatches(from, until id.Offset, maxBytes int) ([][]byte, error
 	return batches, nil
 }
 
+// Scrub implements partitions.Log.
+func (t *Twin) Scrub(from id.Index) (next id.Index, bytes int64, err error) {
+	if t.closed {
+		return 0, 0, partitions.ErrClosed
+	}
+	n := sort.Search(len(t.segments), func(n int) bool { return n+1 == len(t.segments) || t.segments[n+1].first > from })
+	if n+1 == len(t.segments) {
+		return 0, 0, nil
+	}
+	s, next := t.segments[n], t.segments[n+1].first
+	for at := max(s.first, t.first); at < next; at++ {
+		if _, err := t.read(int(at - t.first)); err != nil {
+			if t.disk.world.atlas.harmed[t.owner] == nil {
+				t.disk.world.violate(violation("false-damage", "nothing was damaged, and a scrub of replica %d of %v finds: %v", t.owner, t.partition, err))
+			}
+			return next, s.size, err
+		}
+	}
+	t.disk.world.marks.count(MarkScrub)
+	return next, s.size, nil
+}
+
 // holding finds the first batch that ends above an offset.
 func (t *Twin) holding(from id.Offset) int {
 	return t.batchFrom(sort.Search(len(t.entries), func(i int) bool {

@@ -76,6 +76,7 @@ type Options struct {
 	RestartEvery time.Duration // mean time between two rolling restarts, and between two power losses of all
 	GossipEvery  time.Duration // mean time between two errors of somebody's view
 	Weather      Weather       // of the network between brokers
+	ScrubBytes   int64         // of old segments verified in a second; 0: none
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
@@ -101,6 +102,9 @@ func drawOptions(r *rand.Rand) Options {
 	o.RestartEvery = time.Duration(between(r, 10_000, 60_000)) * time.Millisecond
 	o.GossipEvery = time.Duration(between(r, 1000, 8000)) * time.Millisecond
 	o.RestAfter = time.Duration(between(r, 50, 3000)) * time.Millisecond
+	if chance(r, 30) {
+		o.ScrubBytes = 1 << between(r, 12, 18)
+	}
 	return o
 }
 

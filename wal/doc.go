@@ -75,7 +75,7 @@
 //
 // frame.go draws the bytes, repair.go decides between tear and damage; both are pure, and simulation's disk uses them.
 // log.go writes, cut.go truncates, front.go drops what was deleted, install.go replaces it all by a snapshot, fill.go
-// puts back what was damaged (mending.go decides), rest.go lets go of memory, open.go repairs, reader.go reads. inspect.go
-// looks at logs at rest, loss.go tells what their damage costs, salvage.go repairs them. directory.go and replicas.go hold the
-// logs of a broker; register.go and identity.go what must outlive them.
+// puts back what was damaged (mending.go decides), rest.go lets go of memory, open.go repairs, reader.go reads, scrub.go
+// verifies what nobody reads. inspect.go looks at logs at rest, loss.go tells what their damage costs, salvage.go repairs them.
+// directory.go and replicas.go hold the logs of a broker; register.go and identity.go what must outlive them.
 package wal

@@ -57,9 +57,9 @@ func hurtLog(t *testing.T) (directory string) {
 	t.Helper()
 	directory = t.TempDir()
 	p := brokerAt(t, directory, "127.0.0.1:0")
-	must(t, "", "topic", "create", "hurt", "--broker", p.gateway)
+	must(t, "", "topic", "create", "hurt", "--broker", p.Gateway)
 	for _, line := range []string{"first", "second", "third", "fourth"} {
-		must(t, line+"\n", "produce", "hurt", "--broker", p.gateway)
+		must(t, line+"\n", "produce", "hurt", "--broker", p.Gateway)
 	}
 	if r := troupe(t, "", "log", "verify", filepath.Join(directory, "data")); r.code != exitFailed || !strings.Contains(r.problems, "stop that one first") {
 		t.Errorf("while a broker runs: exit %d\n%s", r.code, r.problems)
@@ -111,7 +111,7 @@ func TestLogCommands(t *testing.T) {
 
 	p := brokerAt(t, directory, "127.0.0.1:0")
 	for from, want := range map[string]string{"0": "0 first\n2 third\n3 fourth\n", "1": "2 third\n3 fourth\n"} {
-		r := troupe(t, "", "consume", "hurt", "--from", from, "--until", "end", "--format", `%o %v\n`, "--broker", p.gateway)
+		r := troupe(t, "", "consume", "hurt", "--from", from, "--until", "end", "--format", `%o %v\n`, "--broker", p.Gateway)
 		if r.out != want || r.code != exitFine || !strings.Contains(r.problems, "offsets from 1 to below 2 were lost") {
 			t.Errorf("from %s: exit %d\n%s%s", from, r.code, r.out, r.problems)
 		}
@@ -161,12 +161,12 @@ func TestLossAtTheEnd(t *testing.T) {
 			}
 		}
 		p := brokerAt(t, directory, "127.0.0.1:0")
-		r := troupe(t, "", "consume", "hurt", "--until", "end", "--broker", p.gateway)
+		r := troupe(t, "", "consume", "hurt", "--until", "end", "--broker", p.Gateway)
 		if want := "first\nsecond\nthird\nfourth\n"; !strings.HasPrefix(want, r.out) || r.code != exitFine || !strings.Contains(r.problems, "were lost") {
 			t.Errorf("%s: read %q, exit %d\n%s", name, r.out, r.code, r.problems)
 		}
-		must(t, "fifth\n", "produce", "hurt", "--broker", p.gateway)
-		r = troupe(t, "", "consume", "hurt", "--until", "end", "--format", `%o\n`, "--broker", p.gateway)
+		must(t, "fifth\n", "produce", "hurt", "--broker", p.Gateway)
+		r = troupe(t, "", "consume", "hurt", "--until", "end", "--format", `%o\n`, "--broker", p.Gateway)
 		lines := strings.Fields(r.out)
 		if last, err := strconv.Atoi(lines[len(lines)-1]); err != nil || last < 4 {
 			t.Errorf("%s: the next record got an offset that was used: %q (%v)", name, lines, err)

@@ -89,6 +89,7 @@ func (b *service) start(ctx context.Context) error {
 		Version:     version(),
 		Bootstrap:   b.founds(cluster),
 		DiskReserve: int64(b.config.Data.Reserve),
+		Limits:      actors.Limits{ScrubBytes: int64(b.config.Data.ScrubBytes), ScrubEvery: b.config.Data.ScrubEvery},
 		Log:         b.log,
 		Meter:       b.lookout.metrics.Actors,
 	})

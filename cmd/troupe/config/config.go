@@ -26,6 +26,9 @@ type Data struct {
 	Directory string
 	Reserve   int // bytes of the disk that are kept free; 0: partitions.DefaultReserve
 	Syncs     int // fsyncs and cold reads that run at once
+	// ScrubBytes is how much of old segments is verified in a second, 0 none; ScrubEvery the time between two rounds.
+	ScrubBytes int
+	ScrubEvery time.Duration
 }
 
 // Gateway is how clients reach a broker, and what they can make it hold.

@@ -27,6 +27,7 @@ const (
 	Name            Kind = "NAME"
 	Bytes           Kind = "BYTES" // 1048576, 1MiB
 	Reserve         Kind = "auto|BYTES"
+	Rate            Kind = "off|BYTES"
 	Duration        Kind = "DURATION" // 50ms, 10s, 7d
 	Millis          Kind = "TIME"     // a Duration in whole milliseconds
 	Count           Kind = "COUNT"
@@ -79,7 +80,7 @@ func readSwitch(text string, into *bool) error {
 
 func switchText(on bool) string { return strconv.FormatBool(on) }
 
-// readNumber reads a positive number. None but an OptionalCount may be 0: to the rooms that means their default.
+// readNumber reads a positive number. None but an OptionalCount may be written as 0: to the rooms that means their default.
 func (k Kind) readNumber(text string, into *int) error {
 	switch k {
 	case Reserve:
@@ -88,6 +89,14 @@ func (k Kind) readNumber(text string, into *int) error {
 			n, err = 0, nil
 		} else if err != nil || n == 0 || n > math.MaxInt64/2 {
 			return errors.New("write it as auto, or as a number of bytes from 1, such as 1GiB")
+		}
+		*into = int(n)
+	case Rate:
+		n, err := humanize.ParseBytes(text)
+		if text == "off" {
+			n, err = 0, nil
+		} else if err != nil || n == 0 || n > math.MaxInt32 {
+			return errors.New("write it as off, or as a number of bytes from 1 to 2147483647, such as 4MiB")
 		}
 		*into = int(n)
 	case Bytes:
@@ -115,12 +124,15 @@ func (k Kind) readNumber(text string, into *int) error {
 	return nil
 }
 
+// zeroWords stand for 0, where it is a choice of its own.
+var zeroWords = map[Kind]string{Reserve: "auto", Rate: "off"}
+
 // numberText writes bytes in the largest unit that takes a whole number of them.
 func (k Kind) numberText(n int) string {
 	switch k {
-	case Bytes, Reserve:
-		if n == 0 && k == Reserve {
-			return "auto"
+	case Bytes, Reserve, Rate:
+		if word, ok := zeroWords[k]; ok && n == 0 {
+			return word
 		}
 		for _, unit := range []struct {
 			name string

@@ -38,7 +38,7 @@ func load(t *testing.T, sources Sources) *Effective {
 func TestDefaults(t *testing.T) {
 	e := load(t, Sources{})
 	want := Config{
-		Data:    Data{Directory: "./troupe-data", Syncs: 8},
+		Data:    Data{Directory: "./troupe-data", Syncs: 8, ScrubBytes: 4 << 20, ScrubEvery: day},
 		Gateway: Gateway{Address: "127.0.0.1:9642", Limits: gateway.Limits{}.WithDefaults()},
 		Peer:    Peer{Address: "127.0.0.1:9643"},
 		Gossip:  Gossip{Address: "127.0.0.1:9644"},
@@ -115,6 +115,7 @@ func TestWrongFile(t *testing.T) {
 		{"two documents", "log: {level: warn}\n---\nlog: {level: info}\n", "more than one document"},
 		{"no level", "log:\n  level: loud\n", `:2: log.level cannot be "loud"; it can be debug, info, warn, error`},
 		{"no size", "gateway:\n  frame_bytes: big\n", "1MiB"},
+		{"no rate", "data:\n  scrub_bytes: 0\n", "off, or as a number of bytes"},
 		{"no limit", "gateway:\n  connections: 0\n", "from 1 to"},
 		{"a negative time", "gateway:\n  idle_time: -5s\n", "above zero"},
 		{"no unit", "gateway:\n  idle_time: 5\n", "10s, 5m or 7d"},

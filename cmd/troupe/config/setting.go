@@ -24,6 +24,10 @@ var table = []Setting{
 		func(c *Config) any { return &c.Data.Reserve }},
 	{"data.syncs", "", Count, "fsyncs and cold reads that run at the same time", "8",
 		func(c *Config) any { return &c.Data.Syncs }},
+	{"data.scrub_bytes", "", Rate, "of old segments read in a second, to find damage before anybody needs them; or off", "4MiB",
+		func(c *Config) any { return &c.Data.ScrubBytes }},
+	{"data.scrub_every", "", Duration, "from the beginning of one round over all old segments to the next", "1d",
+		func(c *Config) any { return &c.Data.ScrubEvery }},
 
 	{"gateway.address", "gateway", Address, "where clients connect; port 0 takes a free one", "127.0.0.1:9642",
 		func(c *Config) any { return &c.Gateway.Address }},

@@ -13,6 +13,7 @@ type ActorsMeter struct {
 	batches, records, bytes, duplicates prometheus.Counter
 	fetches, tailFetches                prometheus.Counter
 	checkpoints, elections, restarts    prometheus.Counter
+	scrubbed, scrubDamage               prometheus.Counter
 	syncTime, syncEntries, readTime     prometheus.Histogram
 }
 
@@ -30,6 +31,8 @@ func newActorsMeter() *ActorsMeter {
 		checkpoints: counter("troupe_partitions_checkpoints_total", "checkpoints taken"),
 		elections:   counter("troupe_partitions_elections_total", "elections won"),
 		restarts:    counter("troupe_actors_restarts_total", "times a partition's log failed, closed, and was set to open again"),
+		scrubbed:    counter("troupe_wal_scrubbed_bytes_total", "bytes of old segments that were read to verify their checksums"),
+		scrubDamage: counter("troupe_wal_scrub_damaged_segments_total", "times that an old segment did not verify when it was scrubbed; each round counts it again"),
 		syncTime: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "troupe_wal_sync_duration_seconds",
 			Help: "time of one group commit's fsync; without entries to make durable it returns at once", Buckets: diskBuckets}),
 		syncEntries: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "troupe_wal_sync_entries",
@@ -41,7 +44,7 @@ func newActorsMeter() *ActorsMeter {
 
 func (m *ActorsMeter) collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.batches, m.records, m.bytes, m.duplicates, m.fetches, m.tailFetches, m.checkpoints,
-		m.elections, m.restarts, m.syncTime, m.syncEntries, m.readTime}
+		m.elections, m.restarts, m.scrubbed, m.scrubDamage, m.syncTime, m.syncEntries, m.readTime}
 }
 
 // Counted adds what a replica has done.
@@ -67,6 +70,14 @@ func (m *ActorsMeter) Synced(took time.Duration, entries int) {
 
 // Read counts one cold read.
 func (m *ActorsMeter) Read(took time.Duration) { m.readTime.Observe(took.Seconds()) }
+
+// Scrubbed counts a segment that was verified, or was to be.
+func (m *ActorsMeter) Scrubbed(bytes int64, damaged bool) {
+	m.scrubbed.Add(float64(bytes))
+	if damaged {
+		m.scrubDamage.Inc()
+	}
+}
 
 // Restarted counts one restart.
 func (m *ActorsMeter) Restarted() { m.restarts.Inc() }
