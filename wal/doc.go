@@ -65,7 +65,8 @@
 //     entries as one can hold, and the term rises above as many elections. That covers whatever the limit stated above
 //     covers. A log whose end cannot be told from a tear is no matter for a repair.
 //   - Where that reckoning has no ground to start from (no checkpoint, no directory) or no offset left, the repair is refused.
-//     So it is for a replica with peers, which are whole where this one is not, and whose entries a gap must not replace.
+//     So it is for a replica with peers, which are whole where this one is not, and whose entries a gap must not replace. A
+//     lost entry may have given it some: the catalog is asked, too (cmd/troupe).
 //
 // What was given up is told: a reader goes on behind the gap and learns its bounds. What the lost entries did besides can come
 // undone with them: a log start that no checkpoint holds yet, and what was known of producers. What was found is moved aside

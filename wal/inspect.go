@@ -18,7 +18,7 @@ type Health uint8
 // The healths.
 const (
 	HealthWhole   Health = iota
-	HealthTorn           // it ends in bytes that nobody was told of: opening cuts them
+	HealthTorn           // something was interrupted, and nobody was told of it: opening cuts it off, or finishes it
 	HealthSpare          // a checkpoint does not verify, and an older one with the entries behind it says the same
 	HealthHole           // entries are missing: partitions.DamageHole
 	HealthAmnesia        // it may have forgotten more than can be told: partitions.DamageAmnesia
@@ -80,6 +80,7 @@ type Inspection struct {
 	believed []run
 	contents []content // of all runs
 	verdict  Verdict
+	changed  id.Index               // the last entry that changes who votes; 0: none
 	headless bool                   // records are missing in front, and no checkpoint tells of their end
 	next     map[id.Index]id.Offset // behind those entries that a checkpoint is of, where it is known
 }
@@ -134,10 +135,53 @@ func (o *Offline) Inspect(s Stored) (*Inspection, error) {
 	if err := i.inspectCheckpoints(names); err != nil {
 		return nil, err
 	}
-	if err := i.inspectSegments(names); err != nil {
-		return nil, err
+	switch i.slot.Phase {
+	case PhaseEmpty:
+		return i, i.inspectEmpty(names)
+	case PhaseInstalling:
+		i.inspectInstalling()
+		return i, nil
 	}
-	return i, nil
+	if i.newest == nil {
+		i.found(Finding{Health: HealthAmnesia, Text: "no checkpoint verifies, so it is not known who votes, nor where the log begins"})
+	}
+	return i, i.inspectSegments(names)
+}
+
+// inspectEmpty looks at a replica that waits for its first snapshot: nothing else may be there.
+func (i *Inspection) inspectEmpty(names []string) error {
+	firsts := segmentNames(names)
+	if len(firsts) == 1 && firsts[0] == 1 && len(i.Checkpoints) == 0 {
+		s, err := readSegment(i.Stored.Path, 1)
+		if err != nil || len(s.Bytes) == 0 {
+			i.First, i.Segments = 1, 1
+			return err
+		}
+	}
+	i.found(Finding{Health: HealthAmnesia, File: hardStateName,
+		Text: fmt.Sprintf("the hard state says that the replica waits for its first snapshot, and there are segments %v and %d checkpoints", firsts, len(i.Checkpoints))})
+	return nil
+}
+
+// inspectInstalling looks at a log that a snapshot was replacing: nothing but that counts.
+func (i *Inspection) inspectInstalling() {
+	name := snapshotName(i.slot.Durable)
+	if holds(i.Stored.Path, baseName(i.slot.Durable)) {
+		name = baseName(i.slot.Durable)
+	}
+	b, err := os.ReadFile(filepath.Join(i.Stored.Path, name))
+	if err == nil {
+		i.newest, err = ParseCheckpoint(b, i.Stored.Replica)
+	}
+	if err != nil {
+		i.newest = nil
+		i.found(Finding{Health: HealthAmnesia, File: name, Text: fmt.Sprintf("a snapshot was replacing the log, and cannot be read: %v", err)})
+		return
+	}
+	i.LogStart, i.Next = i.newest.LogStart, i.newest.NextOffset
+	i.First, i.Last, i.Durable = i.newest.Index+1, i.newest.Index, i.newest.Index
+	i.found(Finding{Health: HealthTorn, File: name, Index: i.newest.Index,
+		Text: "a snapshot was replacing the log when it was interrupted: the next opening finishes it"})
 }
 
 // inspectSlots reads the hard state.
@@ -202,11 +246,9 @@ func (i *Inspection) inspectCheckpoints(names []string) error {
 			i.newest = c
 		}
 	}
-	if i.newest == nil {
-		i.found(Finding{Health: HealthAmnesia, Text: "no checkpoint verifies, so it is not known who votes, nor where the log begins"})
-		return nil
+	if i.newest != nil {
+		i.LogStart, i.Next = i.newest.LogStart, i.newest.NextOffset
 	}
-	i.LogStart, i.Next = i.newest.LogStart, i.newest.NextOffset
 	return nil
 }
 
@@ -279,6 +321,9 @@ func (i *Inspection) look(w *surveyor, st step, file string) {
 			c.anchored, c.at, c.base = true, st.index, s.base
 		}
 		c.next = s.next
+	}
+	if e.Type == partitions.EntryConfiguration {
+		i.changed = st.index
 	}
 	if e.Type == partitions.EntryBatch {
 		h, err := batch.Verify(e.Payload)

@@ -47,7 +47,7 @@ func (i *Inspection) Loss() (*Loss, error) {
 		return nil, err
 	}
 	l := &Loss{}
-	if l.begin(i); l.base == nil && i.headless || l.base != nil && l.base.NextOffset > i.newest.LogStart {
+	if l.begin(i); l.base == nil && i.headless || !l.founded(i) {
 		return nil, fmt.Errorf("%s: %w: its front is gone, and the checkpoint that it begins behind; put one of them back from a copy of the "+
 			"directory, or delete the topic and create it again", i.Stored, ErrBeyondRepair)
 	}
@@ -82,9 +82,12 @@ func (i *Inspection) beyondRepair() error {
 	case health == HealthWrong:
 		return refuse("what verifies contradicts itself, which no disk does; keep the files and report this")
 	}
+	if i.slot.Phase == PhaseInstalling {
+		return refuse("a snapshot of another replica was replacing it: it has peers, which fill it again under another id")
+	}
 	c := i.newest.Configuration
-	if len(c.Voters) != 1 || c.Voters[0] != i.Stored.Replica || len(c.Outgoing)+len(c.Learners)+len(c.LearnersNext) > 0 {
-		return refuse("the partition has other replicas, which may hold what is lost here; they fill this one again")
+	if i.changed > i.newest.Index || len(c.Voters) != 1 || c.Voters[0] != i.Stored.Replica || len(c.Outgoing)+len(c.Learners)+len(c.LearnersNext) > 0 {
+		return refuse("the partition has other replicas, or had, which may hold what is lost here; they fill this one again")
 	}
 	return nil
 }
@@ -105,6 +108,17 @@ func (l *Loss) begin(i *Inspection) {
 	}
 	if l.base != nil {
 		l.first = l.base.Index + 1
+	}
+}
+
+// founded tells that no record above the log start is in front of the base: it is the one that the log was cut off at, or
+// began with, or lies low enough.
+func (l *Loss) founded(i *Inspection) bool {
+	switch b := l.base; {
+	case b == nil, b.Index == i.dropped(), b.NextOffset <= i.newest.LogStart:
+		return true
+	default:
+		return len(i.pieces) > 0 && i.pieces[0].first == b.Index+1
 	}
 }
 

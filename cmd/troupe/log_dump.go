@@ -195,6 +195,11 @@ func (l *logs) whose() string {
 		plural(int64(l.Identity.Incarnation), "time"), plural(int64(len(l.Register)), "change"))
 }
 
+// phaseNotes tell of logs that do not continue from a checkpoint.
+var phaseNotes = map[wal.Phase]string{
+	wal.PhaseEmpty: " (empty, waits for its first snapshot)", wal.PhaseInstalling: " (a snapshot replaces the log)",
+}
+
 // dumpState prints what is beside the frames.
 func (s *session) dumpState(l *logs, i *wal.Inspection) error {
 	registered := "registered"
@@ -208,9 +213,9 @@ func (s *session) dumpState(l *logs, i *wal.Inspection) error {
 			rows = append(rows, []string{strconv.Itoa(place), "", "", "", "", "", oneLine(slot.Err)})
 			continue
 		}
-		note := ""
+		note := phaseNotes[slot.Slot.Phase]
 		if slot.Stands {
-			note = "stands"
+			note = "stands" + note
 		}
 		h := slot.Slot.HardState
 		rows = append(rows, []string{strconv.Itoa(place), strconv.FormatUint(slot.Slot.Sequence, 10), strconv.FormatUint(uint64(h.Term), 10),

@@ -24,6 +24,7 @@ type dumpedSlot struct {
 	Vote     id.Replica `json:"vote"`
 	Commit   id.Index   `json:"commit"`
 	Durable  id.Index   `json:"durable"`
+	Phase    wal.Phase  `json:"phase"`
 }
 
 type dumpedCheckpoint struct {
@@ -71,7 +72,7 @@ func dumpedOf(l *logs, i *wal.Inspection) dumpedLog {
 	d := dumpedLog{verifiedLog: l.verified(i), Slots: []dumpedSlot{}, Checkpoints: []dumpedCheckpoint{}}
 	for _, slot := range i.Slots {
 		h := slot.Slot.HardState
-		d.Slots = append(d.Slots, dumpedSlot{slot.Err == nil, slot.Stands, slot.Slot.Sequence, h.Term, h.Vote, h.Commit, slot.Slot.Durable})
+		d.Slots = append(d.Slots, dumpedSlot{slot.Err == nil, slot.Stands, slot.Slot.Sequence, h.Term, h.Vote, h.Commit, slot.Slot.Durable, slot.Slot.Phase})
 	}
 	for _, c := range i.Checkpoints {
 		out := dumpedCheckpoint{Name: c.Name, Bytes: c.Bytes, Verifies: c.Err == nil}

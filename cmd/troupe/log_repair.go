@@ -130,6 +130,8 @@ func (l *logs) repair(i *wal.Inspection, r repairing) (repairedLog, error) {
 		case i.Stored.Partition == catalog.Partition() && !loss.Folded:
 			return refuse(fmt.Errorf("%s: %w: with commands of the catalog gone, ids of topics and replicas could be given twice; put the directory "+
 				"back from a copy", report.Partition, wal.ErrBeyondRepair))
+		case l.peers(i.Stored) != "":
+			return refuse(fmt.Errorf("%s: %w: it may have peers that hold what is lost here: %s", report.Partition, wal.ErrBeyondRepair, l.peers(i.Stored)))
 		case !r.acceptLoss:
 			return refuse(fmt.Errorf("%s: %w (%s); nothing was changed; `--partition %s --accept-loss` gives up %s", report.Partition,
 				partitions.ErrDamaged, health, report.Partition, report.loss()))

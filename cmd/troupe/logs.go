@@ -24,8 +24,9 @@ func logCommand(s *session) *cobra.Command {
 // logs are those that a command of the noun log is about.
 type logs struct {
 	*wal.Offline
-	directory string // as it was named
-	names     map[id.TopicID]id.Topic
+	directory string         // as it was named
+	catalog   *catalog.State // as far as it can be read here; nil where there is none
+	doubtful  bool           // its log is damaged: some of it may be missing
 }
 
 // oneDirectory demands a directory, and nothing else.
@@ -52,7 +53,8 @@ func openLogs(verb, directory, partition string) (*logs, error) {
 	case err != nil:
 		return nil, err
 	}
-	l := &logs{Offline: o, directory: directory, names: topicNames(o)}
+	l := &logs{Offline: o, directory: directory}
+	l.readCatalog()
 	if partition != "" {
 		err = l.choose(partition)
 	}
@@ -101,22 +103,25 @@ func some(words []string, most int) string {
 
 // title names a partition as people do, or by its topic's id where the catalog does not tell.
 func (l *logs) title(s wal.Stored) string {
-	if name, ok := l.names[s.Partition.Topic]; ok {
-		return fmt.Sprintf("%s/%d", name, s.Partition.Number)
+	name := id.Topic(s.Partition.Topic.String())
+	switch {
+	case s.Partition.Topic == catalog.TopicID:
+		name = catalog.Name
+	case l.catalog != nil && l.catalog.Topics[s.Partition.Topic] != nil:
+		name = l.catalog.Topics[s.Partition.Topic].Name
 	}
-	return s.Partition.String()
+	return fmt.Sprintf("%s/%d", name, s.Partition.Number)
 }
 
-// topicNames reads the names of topics out of the catalog's own log, as far as it can be read. They are for people.
-func topicNames(o *wal.Offline) map[id.TopicID]id.Topic {
-	names := map[id.TopicID]id.Topic{catalog.TopicID: catalog.Name}
-	for _, s := range o.All {
+// readCatalog folds the catalog's own log, as far as it can be read.
+func (l *logs) readCatalog() {
+	for _, s := range l.All {
 		if s.Partition != catalog.Partition() || s.Missing {
 			continue
 		}
-		i, err := o.Inspect(s)
+		i, err := l.Inspect(s)
 		if err != nil {
-			continue
+			return
 		}
 		fold, from := catalog.NewFold(), id.Index(0)
 		for _, c := range i.Checkpoints {
@@ -124,15 +129,35 @@ func topicNames(o *wal.Offline) map[id.TopicID]id.Topic {
 				from = c.Checkpoint.Index
 			}
 		}
-		_ = o.Frames(s, from+1, func(f wal.Stretch) (bool, error) { // an error ends what can be read
+		_ = l.Frames(s, from+1, func(f wal.Stretch) (bool, error) { // an error ends what can be read
 			applyToFold(fold, f)
 			return !f.Bad, nil
 		})
-		for topic, t := range fold.State().Topics { // into a map: the order does not matter
-			names[topic] = t.Name
+		l.catalog, l.doubtful = fold.State(), i.Health() >= wal.HealthHole
+	}
+}
+
+// peers tells why a replica cannot be known to be the only one of its partition; "" when the catalog says so.
+func (l *logs) peers(s wal.Stored) string {
+	if s.Partition == catalog.Partition() {
+		return "" // its own configuration tells
+	}
+	switch {
+	case l.catalog == nil:
+		return "no catalog can be read here"
+	case l.doubtful:
+		return "the catalog here is damaged itself; repair it first"
+	}
+	a, ok := l.catalog.Assignment(s.Partition)
+	if !ok {
+		return "the catalog here does not know the partition"
+	}
+	for _, r := range a.All() {
+		if r.Replica != s.Replica {
+			return fmt.Sprintf("the catalog lists replica %d on broker %v, too", r.Replica, r.Node)
 		}
 	}
-	return names
+	return ""
 }
 
 // applyToFold has the catalog's fold take what a frame of its log holds.
