@@ -37,6 +37,9 @@ func (r *Replica) read(f Fetch) {
 	if batches, ok := r.log.tail.batches(f.Offset, r.applied.next, f.MaxBytes); ok {
 		r.counts.TailFetches++
 		r.answerFetch(f, batches, nil)
+		if len(batches) == 0 { // a recorded gap reaches to the end
+			r.outbox.Fetched[len(r.outbox.Fetched)-1].Skip = r.applied.next
+		}
 		return
 	}
 	r.counts.Fetches++

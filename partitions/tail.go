@@ -31,7 +31,7 @@ type tailItem struct {
 	raft *pb.Entry
 	// payload of a batch; nil for entries without records
 	payload    []byte
-	base, next id.Offset // next = base where there are no records
+	base, next id.Offset // next = base where there are no records, but for a gap
 }
 
 func newTail(first id.Index, limit int) tail {
@@ -50,6 +50,9 @@ func (t *tail) push(e Entry, raft *pb.Entry) {
 			panic(&InvariantError{fmt.Sprintf("entry %d holds a whole batch", e.Index), err, nil})
 		}
 		item.payload, item.base, item.next = e.Payload, h.BaseOffset, h.NextOffset()
+	}
+	if g, err := ParseGap(e.Payload); e.Type == EntryGap && err == nil {
+		item.base, item.next = g.First, g.Next
 	}
 	t.items = append(t.items, item)
 	t.bytes += len(item.payload)
