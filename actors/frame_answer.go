@@ -16,7 +16,7 @@ import (
 //	| life | number | what | error | body                                                 |   u64, u64, u8, frame_error.go
 //	+------+--------+------+-------+------------------------------------------------------+
 //	1 produce   base | append time | bounds | duplicate u8 | result
-//	2 fetch     bounds | verified u8 | count u32, count × { length u32, batch }
+//	2 fetch     bounds | skip | verified u8 | count u32, count × { length u32, batch }
 //	3 offsets   offset | time | bounds | verified u8
 //	4 delete    bounds
 //	5 describe  frame_status.go
@@ -107,12 +107,13 @@ func (r *frameReader) produced() (partitions.ProduceAnswer, error) {
 }
 
 func (q question) fetched(a partitions.FetchAnswer) []byte {
-	size := boundsBytes + 1 + 4
+	size := boundsBytes + 8 + 1 + 4
 	for _, batch := range a.Batches {
 		size += 4 + len(batch)
 	}
 	b := q.answerFrame(a.Err, size)
-	b = appendBool(appendBounds(b, a.LogStart, a.HighWatermark, a.Term), a.Verified)
+	b = appendNumbers(appendBounds(b, a.LogStart, a.HighWatermark, a.Term), int64(a.Skip))
+	b = appendBool(b, a.Verified)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(a.Batches)))
 	for _, batch := range a.Batches {
 		b = appendBytes(b, batch)
@@ -124,7 +125,7 @@ func (q question) fetched(a partitions.FetchAnswer) []byte {
 func (r *frameReader) fetched() (partitions.FetchAnswer, error) {
 	a := partitions.FetchAnswer{Err: r.error()}
 	r.bounds(&a.LogStart, &a.HighWatermark, &a.Term)
-	a.Verified = r.bool()
+	a.Skip, a.Verified = id.Offset(r.u64()), r.bool()
 	if n := r.count(4); n > 0 {
 		a.Batches = make([][]byte, n)
 		for i := range a.Batches {

@@ -79,6 +79,7 @@ func sampleFrames(t testing.TB) []namedFrame {
 		namedFrame{"answer 1 of the catalog", ask(askProduce).produced(partitions.ProduceAnswer{Base: 1, Result: result})},
 		namedFrame{"answer 1 refused", ask(askProduce).refused(elsewhere)},
 		namedFrame{"answer 2", ask(askFetch).fetched(partitions.FetchAnswer{Batches: [][]byte{[]byte("one"), []byte("two")}, LogStart: 1, HighWatermark: 2, Term: 3})},
+		namedFrame{"answer 2 in a gap", ask(askFetch).fetched(partitions.FetchAnswer{Skip: 4, LogStart: 1, HighWatermark: 4, Term: 3})},
 		namedFrame{"answer 2 from quarantine", ask(askFetch).fetched(partitions.FetchAnswer{Err: fmt.Errorf("%w: %w", partitions.ErrDamaged, bounds), Verified: true})},
 		namedFrame{"answer 3", ask(askOffsets).listed(partitions.OffsetAnswer{Offset: 1, Time: -1, LogStart: 2, HighWatermark: 3, Term: 4})},
 		namedFrame{"answer 4", ask(askDelete).deleted(partitions.DeleteAnswer{LogStart: 1, HighWatermark: 2, Term: 3})},

@@ -140,22 +140,22 @@ func (m *Mending) check(e partitions.Entry, terms KnownTerms) error {
 	if e.Term < low || e.Term > high {
 		return fmt.Errorf("its term is from %d to %d", low, high)
 	}
-	sp, ok := batchSpan(&e)
+	sp, ok := spanOf(&e)
 	if !ok && e.Type == partitions.EntryBatch {
 		return fmt.Errorf("it is no record batch")
 	}
 	for j := m.next - 1; j >= 0 && ok; j-- { // everything before it is there
-		if before, isBatch := batchSpan(&m.entries[j]); isBatch {
+		if before, holds := spanOf(&m.entries[j]); holds {
 			if before.next != sp.base {
-				return fmt.Errorf("it begins at offset %d, the batch before it ends at %d", sp.base, before.next)
+				return fmt.Errorf("it begins at offset %d, what is before it ends at %d", sp.base, before.next)
 			}
 			break
 		}
 	}
 	for j := m.next + 1; j < len(m.frames) && m.frames[j] != nil && ok; j++ {
-		if after, isBatch := batchSpan(&m.entries[j]); isBatch {
+		if after, holds := spanOf(&m.entries[j]); holds {
 			if after.base != sp.next {
-				return fmt.Errorf("it ends at offset %d, the batch behind it begins at %d", sp.next, after.base)
+				return fmt.Errorf("it ends at offset %d, what is behind it begins at %d", sp.next, after.base)
 			}
 			break
 		}
