@@ -179,3 +179,23 @@ func TestEntriesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// A follower is asked for nothing: only the scrubber can find what its disk has done to old segments.
+func TestScrubbedDamageIsMended(t *testing.T) {
+	c := newCluster(t, 3, Limits{ScrubBytes: 1 << 20, ScrubEvery: time.Second, RestAfter: time.Second})
+	topic := c.create(c.brokers[0], "t", 1, c.brokers...)
+	p := id.Partition{Topic: topic.ID}
+	c.settled("grown", everywhere(3))
+	for _, v := range []string{"a", "b", "c", "d"} {
+		c.brokers[1].produce(p, v)
+	}
+	c.pass(time.Second)
+	for _, b := range c.brokers {
+		if c.leader(p) != b {
+			m := b.memoryOf(p)
+			m.spoil(1, 2)
+			c.mended(b, p, m.replica)
+		}
+	}
+	c.allThere(p)
+}

@@ -95,7 +95,8 @@ func (p *partition) scrub(m scrub) {
 	})
 }
 
-// scrubbed shows what the scrubber met, as reads show what they meet. The replica goes on: other ranges are whole.
+// scrubbed shows what the scrubber met, as reads show what they meet. A replica alone goes on: other ranges are whole. One
+// with peers steps aside and is mended.
 func (p *partition) scrubbed(m scrubbed) {
 	damaged := errors.Is(m.err, partitions.ErrDamaged)
 	p.meter.Scrubbed(m.bytes, damaged)
@@ -105,6 +106,9 @@ func (p *partition) scrubbed(m scrubbed) {
 			what = "serves, but the scrubber met damage: "
 		}
 		p.complain(fmt.Sprint(what, m.err))
+	}
+	if damaged {
+		p.stepAside(m.err)
 	}
 	p.send(m.to, scrubbed{turn: m.turn, next: m.next, bytes: m.bytes})
 }

@@ -104,7 +104,12 @@ func (p *partition) note(err error) {
 		return
 	}
 	p.complain("serves, but a read met damage: " + err.Error())
-	if p.aside == nil && p.seams.Peers != nil && len(p.others()) > 0 {
+	p.stepAside(err)
+}
+
+// stepAside has a damaged replica handed to mending as soon as it leads nobody, where there are others to mend it from.
+func (p *partition) stepAside(err error) {
+	if p.aside == nil && p.running() && p.seams.Peers != nil && len(p.others()) > 0 {
 		p.aside = err
 		p.ticking.Store(true)
 	}
