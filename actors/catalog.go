@@ -66,7 +66,9 @@ type curator struct {
 type creation struct {
 	topic *catalog.Topic
 	order *createOrder
-	since id.Timestamp
+	// Of the first creation of a topic: how often its leaders were looked at, and whether that comes again by itself.
+	looks   int
+	looking bool
 }
 
 // Receive handles one message.
@@ -91,9 +93,9 @@ func (c *curator) Receive(ctx actor.Context) {
 	case tailAgain:
 		c.ask()
 	case overdue:
-		c.overdue()
+		c.overdue(m.decision)
 	case electing:
-		c.complete(m.topic)
+		c.elect(m.topic)
 	case newest:
 		c.learn(m.answer)
 	case outdated:
@@ -281,7 +283,10 @@ func (c *curator) complete(topic id.TopicID) {
 		}
 	}
 	if c.leaderless(created[0]) {
-		c.later(tickTime, c.self, electing{topic: topic})
+		if !created[0].looking {
+			created[0].looking = true
+			c.later(tickTime, c.self, electing{topic: topic})
+		}
 		return
 	}
 	delete(c.creating, topic)
@@ -290,10 +295,18 @@ func (c *curator) complete(topic id.TopicID) {
 	}
 }
 
+// elect looks once more at the leaders of a topic that is being created.
+func (c *curator) elect(topic id.TopicID) {
+	if created := c.creating[topic]; len(created) > 0 {
+		created[0].looks++
+		created[0].looking = false
+		c.complete(topic)
+	}
+}
+
 // leaderless tells whether a created topic has partitions that nobody could use yet.
 func (c *curator) leaderless(n creation) bool {
-	if c.seams.Peers == nil || c.board.view.Load().state.Topics[n.topic.ID] == nil ||
-		c.seams.Clock.Now() >= n.since+id.Timestamp(c.limits.OpeningTicks)*partitions.TickMillis {
+	if c.seams.Peers == nil || c.board.view.Load().state.Topics[n.topic.ID] == nil || n.looks >= c.limits.OpeningTicks {
 		return false
 	}
 	for number := range n.topic.Partitions {

@@ -32,6 +32,7 @@ type testBroker struct {
 	id      id.Node
 	disk    *memoryDisk
 	lives   uint64
+	skew    id.Timestamp // of its clock
 	life    *testLife // nil while it is down
 	node    *Node
 	ready   []error
@@ -43,7 +44,7 @@ type testLife struct {
 	over bool
 }
 
-func (l *testLife) Now() id.Timestamp { return l.cluster.now }
+func (l *testLife) Now() id.Timestamp { return l.cluster.now + l.skew }
 
 func (l *testLife) After(d time.Duration, f func()) func() {
 	return l.cluster.After(d, func() { l.ifAlive(f) })

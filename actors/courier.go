@@ -24,7 +24,8 @@ type courier struct {
 
 	number  uint64 // of the last request
 	asked   map[uint64]*forward
-	soonest id.Timestamp // no deadline in asked is earlier
+	beats   uint64 // while something waited
+	soonest uint64 // at no earlier beat is one of asked given up
 
 	freight freight
 	late    []late // in the order in which they were made
@@ -80,6 +81,7 @@ func (c *courier) note() {
 
 // beat comes with every tick while something waits for it.
 func (c *courier) beat() {
+	c.beats++
 	c.ship()
 	c.carry()
 	c.catchUp()

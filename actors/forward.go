@@ -15,14 +15,15 @@ type forward struct {
 	request   forwarded
 	frame     []byte // until it is sent
 	number    uint64 // once it is sent
-	deadline  id.Timestamp
+	beats     uint64 // that it waits for its answer; once it is sent, the beat at which it is given up
 }
 
 // prepare makes the forward of a request, unless it is larger than a frame.
 func (p *peer) prepare(partition id.Partition, q forwarded) (*forward, error) {
 	now := p.stage.seams.Clock.Now()
 	f := &forward{partition: partition, request: q, frame: requestFrame(p.stage.life, partition, q, now)}
-	f.deadline = max(now, q.until()) + millis(p.stage.limits.ForwardWait)
+	wait := max(q.until()-now, 0) + millis(p.stage.limits.ForwardWait)
+	f.beats = uint64(wait+partitions.TickMillis-1) / partitions.TickMillis
 	if len(f.frame) > MaxFrameBytes {
 		return nil, fmt.Errorf("%v: a request of %d bytes, broker %v takes %d: %w", partition, len(f.frame), p.node, MaxFrameBytes,
 			partitions.ErrBatchTooLarge)
@@ -55,8 +56,9 @@ func (f *forward) deliver(c *courier) {
 		c.safely(func() { f.request.refuse(c.unlinked(f)) })
 		return
 	}
-	if len(c.asked) == 0 || f.deadline < c.soonest {
-		c.soonest = f.deadline
+	f.beats += c.beats
+	if len(c.asked) == 0 || f.beats < c.soonest {
+		c.soonest = f.beats
 	}
 	c.asked[f.number] = f
 }
@@ -115,17 +117,16 @@ func (*severed) deliver(c *courier) {
 	c.abandon(func(*forward) bool { return true }, fmt.Errorf("the link to broker %v has ended", c.peer.node))
 }
 
-// expire ends what has waited for too long.
+// expire ends what has waited for too long. It counts beats: a clock that is set back would make the wait longer.
 func (c *courier) expire() {
-	now := c.seams.Clock.Now()
-	if len(c.asked) == 0 || now < c.soonest {
+	if len(c.asked) == 0 || c.beats < c.soonest {
 		return
 	}
-	c.abandon(func(f *forward) bool { return f.deadline <= now }, fmt.Errorf("broker %v has not answered", c.peer.node))
+	c.abandon(func(f *forward) bool { return f.beats <= c.beats }, fmt.Errorf("broker %v has not answered", c.peer.node))
 	first := true
 	for _, f := range c.asked { // any order: a minimum
-		if first || f.deadline < c.soonest {
-			c.soonest, first = f.deadline, false
+		if first || f.beats < c.soonest {
+			c.soonest, first = f.beats, false
 		}
 	}
 }

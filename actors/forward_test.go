@@ -130,6 +130,22 @@ func TestLostForwards(t *testing.T) {
 	}
 }
 
+// A clock that is set back makes no wait longer.
+func TestForwardsUnderAWrongClock(t *testing.T) {
+	c, near, _, p := remote(t, Limits{})
+	c.lose = only(frameAnswer, askProduce, 1)
+	sent := near.send(p, "a")
+	c.run()
+	near.skew = -3_600_000
+	c.pass(DefaultLimits.ForwardWait + 100*time.Millisecond)
+	if a := sent.only(t); !errors.Is(a.Err, partitions.ErrOutcomeUnknown) {
+		t.Errorf("%v", a.Err)
+	}
+	if a := near.produce(p, "b"); a.Err != nil || a.Base != 1 {
+		t.Errorf("afterwards: %+v", a)
+	}
+}
+
 func TestLinkEnds(t *testing.T) {
 	c, near, far, p := remote(t, Limits{})
 	c.lose = only(frameAnswer, askProduce, 1)

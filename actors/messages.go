@@ -270,7 +270,10 @@ type (
 		topic id.TopicID
 	}
 	// overdue: it is time to conclude what this broker's own state does not show yet.
-	overdue struct{ unlogged }
+	overdue struct {
+		unlogged
+		decision *decision
+	}
 	// newest: the catalog's leader has answered how far it is. outdated: it is time to look who waits for that for too long.
 	newest struct {
 		unlogged

@@ -35,7 +35,7 @@ func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
 	}
 	c.log.Info("topic created", "topic", string(r.Topic.Name), "id", r.Topic.ID.String(), "partitions", len(r.Topic.Partitions))
 	c.reconcile()
-	c.creating[r.Topic.ID] = append(c.creating[r.Topic.ID], creation{topic: r.Topic, order: o, since: c.seams.Clock.Now()})
+	c.creating[r.Topic.ID] = append(c.creating[r.Topic.ID], creation{topic: r.Topic, order: o})
 	c.complete(r.Topic.ID)
 }
 
@@ -184,7 +184,6 @@ func (bootstrapOrder) refuse(error) {}
 type decision struct {
 	order  order
 	answer partitions.ProduceAnswer
-	since  id.Timestamp // it waits for this broker's own state
 }
 
 func (d *decision) result() catalog.Result {

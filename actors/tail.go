@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"troupe/partitions"
 	"troupe/partitions/batch"
@@ -167,11 +168,8 @@ func (c *curator) await(d *decision, r catalog.Result) bool {
 	if known := c.board.fold.Load(); known != nil && known.Version >= r.Version {
 		return false
 	}
-	if len(c.unseen) == 0 {
-		c.later(c.limits.ForwardWait, c.self, overdue{})
-	}
-	d.since = c.seams.Clock.Now()
 	c.unseen = append(c.unseen, d)
+	c.later(c.limits.ForwardWait, c.self, overdue{decision: d})
 	return true
 }
 
@@ -188,19 +186,13 @@ func (c *curator) conclude() {
 	}
 }
 
-// overdue gives up waiting: the decisions stand, and this broker does not know what they led to.
-func (c *curator) overdue() {
-	now, waiting := c.seams.Clock.Now(), c.unseen
-	c.unseen = nil
-	for _, d := range waiting {
-		if now < d.since+millis(c.limits.ForwardWait) {
-			c.unseen = append(c.unseen, d)
-			continue
-		}
-		d.order.conclude(c, catalog.Result{}, fmt.Errorf("the catalog has decided, and this broker has not heard what followed: %w",
-			partitions.ErrOutcomeUnknown))
+// overdue gives up waiting: the decision stands, and this broker does not know what it led to.
+func (c *curator) overdue(d *decision) {
+	at := slices.Index(c.unseen, d)
+	if at < 0 {
+		return
 	}
-	if len(c.unseen) > 0 {
-		c.later(c.limits.ForwardWait, c.self, overdue{})
-	}
+	c.unseen = slices.Delete(c.unseen, at, at+1)
+	d.order.conclude(c, catalog.Result{}, fmt.Errorf("the catalog has decided, and this broker has not heard what followed: %w",
+		partitions.ErrOutcomeUnknown))
 }
