@@ -10,10 +10,10 @@ BENCH    ?= .
 RESULTS  ?= bin/peers-results
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test check rest race lint sim bench bench-peers fuzz fuzz-briefly fmt tools clean
+.PHONY: help build run demo test check rest race lint sim bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/troupe and bin/troupe-sim
 	@mkdir -p bin
@@ -50,6 +50,9 @@ sim: build ## run SEEDS=500 seeds of the simulator
 
 bench: ## run the Go benchmarks with allocations; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-failover: build ## how long writes wait when a leader is killed (20 times) and when it stops in order
+	bin/troupe bench failover
 
 bench-peers: build ## the same load on NATS JetStream and Apache Kafka, if they can run here; RESULTS=dir keeps raw figures
 	@test -x bin/nats-server || GOBIN=$(CURDIR)/bin go install $(NATS_SERVER) || echo "nats-server cannot be installed; going on without"

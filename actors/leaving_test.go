@@ -228,3 +228,20 @@ func TestYield(t *testing.T) {
 		t.Error("who has nothing to hand over is not done at once")
 	}
 }
+
+// A stop that comes before the actors have begun is not lost.
+func TestStopRightAfterStart(t *testing.T) {
+	w := newWorld(t)
+	w.create("orders", 3)
+	w.stop()
+	w.actors, w.jobs, w.timers = nil, nil, nil
+	n, err := NewNode(Options{Seams: Seams{Clock: w, Disk: w.disk, Pool: w, Dispatcher: w}, Cluster: 0xc, Node: 7, Check: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.node = n
+	if err := n.Start(func(error) {}); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+}

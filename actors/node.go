@@ -126,7 +126,7 @@ func (h troubleOnly) WithGroup(name string) slog.Handler {
 // that lives here has opened or says in its status why not; with an error when the catalog cannot serve. Requests that
 // come before are held. It returns ErrOptions when the node was started before or its name is taken.
 func (n *Node) Start(ready func(error)) error {
-	root := &root{stage: n.stage, board: n.board, members: n.options.Members, curator: n.curator(ready)}
+	root := &root{stage: n.stage, board: n.board, members: n.options.Members, curator: n.curator(ready), catalog: n.catalog}
 	props := n.stage.props(root, actor.WithGuardian(&supervisor{n.stage.log}))
 	if _, err := n.stage.system.Root.SpawnNamed(props, n.options.Name); err != nil {
 		return fmt.Errorf("start node %q: %w: %w", n.options.Name, ErrOptions, err)
@@ -149,11 +149,11 @@ func (n *Node) Router() *Router { return n.router }
 // Yield has other brokers lead what this one leads, as far as they can, while it goes on to serve: before Stop, so that nobody
 // who writes waits longer than it takes to choose another leader. It returns at once; done is called when that is over, or the
 // node stops.
-func (n *Node) Yield(done func()) { n.stage.send(n.catalog, yield{done: done}) }
+func (n *Node) Yield(done func()) { n.stage.send(n.pid, yield{done: done}) }
 
 // Stop ends a started node, once, and returns at once: no more requests are taken, what is under way is finished (for StopWait),
 // each replica saves a checkpoint, and the logs close. done is called when all of that is over.
-func (n *Node) Stop(done func()) { n.stage.send(n.catalog, halt{done: done}) }
+func (n *Node) Stop(done func()) { n.stage.send(n.pid, halt{done: done}) }
 
 // Problems lists, as sentences for an operator, what keeps partitions of this broker from serving; empty when all is well.
 func (n *Node) Problems() []string {
@@ -198,6 +198,7 @@ type root struct {
 	board   *board
 	members membership.Feed
 	curator *curator
+	catalog *actor.PID // the curator's
 }
 
 // Receive builds the tree and adds the partitions that the catalog's actor wants.
@@ -220,6 +221,8 @@ func (r *root) Receive(c actor.Context) {
 		r.start(c, m.peer)
 	case configureOrder:
 		r.send(m.address.pid, m.configure)
+	case yield, halt:
+		r.send(r.catalog, m) // which may have been told to start a moment ago
 	case yieldOrder:
 		r.send(m.address.pid, yield{})
 	case leaveOrder:

@@ -29,7 +29,7 @@ var sweepPartitions = []int32{1, 4, 16, 64}
 
 func benchCommand(s *session) *cobra.Command {
 	return noun("bench", "Measure a broker: open loop, percentiles, the machine told", benchProduceCommand(s), benchConsumeCommand(s),
-		benchEndToEndCommand(s))
+		benchEndToEndCommand(s), benchFailoverCommand(s))
 }
 
 func benchProduceCommand(s *session) *cobra.Command {

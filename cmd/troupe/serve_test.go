@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,6 +29,13 @@ func TestServeRefusals(t *testing.T) {
 		{"data in use", []string{"--data", filepath.Join(directory, "data"), "--gateway", "127.0.0.1:0"}, exitFailed, "another broker runs on it"},
 		{"off loopback", []string{"--data", t.TempDir(), "--gateway", "0.0.0.0:0"}, exitUsage, "--insecure"},
 		{"a name off loopback", []string{"--data", t.TempDir(), "--gateway", "example.org:0"}, exitUsage, "--insecure"},
+		{"gossip off loopback", []string{"--data", t.TempDir(), "--gateway", "127.0.0.1:0", "--gossip", "0.0.0.0:0"}, exitUsage, "troupe secret new"},
+		{"peers off loopback", []string{"--data", t.TempDir(), "--gateway", "127.0.0.1:0", "--peer", ":0"}, exitUsage, "troupe secret new"},
+		{"far seed", []string{"--data", t.TempDir(), "--gateway", "127.0.0.1:0", "--join", "10.0.0.5"}, exitUsage, "troupe secret new"},
+		{"gossip port taken", []string{"--data", t.TempDir(), "--gateway", "127.0.0.1:0", "--gossip", p.Gossip}, exitFailed, "--gossip " + p.Gossip + " is taken"},
+		{"peer port taken", []string{"--data", t.TempDir(), "--gateway", "127.0.0.1:0", "--peer", p.Peer}, exitFailed, "--peer " + p.Peer + " is taken"},
+		{"too few expected", []string{"--gateway", "127.0.0.1:0", "--join", "localhost", "--bootstrap-expect", "3"}, exitUsage, "exactly 3 addresses"},
+		{"no secret in the file", []string{"--data", t.TempDir(), "--gateway", "127.0.0.1:0", "--secret-file", os.DevNull}, exitFailed, "troupe secret new"},
 		{"no address", []string{"--data", t.TempDir(), "--gateway", "9642"}, exitUsage, "HOST:PORT"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -107,7 +107,7 @@ func TestStreamRefusals(t *testing.T) {
 		{"no verb", "topic destroy pets", "", exitUsage, "destroy"},
 		{"no output", "topic list --output xml", "", exitUsage, "table or json"},
 		{"no number", "topic create many --partitions three", "", exitUsage, `"three" for "--partitions" flag, which wants a number`},
-		{"nearly a command", "serv", "", exitUsage, `unknown command "serv" for "troupe"; did you mean serve?`},
+		{"nearly a command", "serv", "", exitUsage, `unknown command "serv" for "troupe"; did you mean serve or dev?`},
 		{"no flag", "topic list --all", "", exitUsage, "--all"},
 		{"no address", "topic list --broker here", "", exitUsage, "HOST:PORT"},
 	} {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+// TestDev runs a local cluster, twice on the same data, and ends it as Ctrl-C does.
+func TestDev(t *testing.T) {
+	data := t.TempDir()
+	for round := range 2 {
+		ctx, interrupt := context.WithCancel(context.WithoutCancel(t.Context()))
+		from, to := io.Pipe()
+		ended := make(chan int, 1)
+		go func() {
+			ended <- run(ctx, []string{"dev", "--nodes", "3", "--port", "0", "--data", data}, strings.NewReader(""), to, t.Output())
+			to.Close()
+		}()
+		brokers := ""
+		lines := bufio.NewScanner(from)
+		for lines.Scan() && !strings.Contains(lines.Text(), "Ctrl-C") {
+			if _, address, found := strings.Cut(lines.Text(), "export TROUPE_BROKER="); found {
+				brokers = address
+			}
+		}
+		if brokers == "" {
+			interrupt()
+			t.Fatalf("round %d: no brokers told; exit %d", round, <-ended)
+		}
+		if round == 0 {
+			must(t, "", "topic", "create", "pets", "--broker", brokers)
+		}
+		must(t, fmt.Sprintf("round %d\n", round), "produce", "pets", "--broker", brokers)
+		if got := must(t, "", "consume", "pets", "--until", "end", "--broker", brokers); !strings.HasSuffix(got, fmt.Sprintf("round %d\n", round)) {
+			t.Errorf("round %d: read %q", round, got)
+		}
+		interrupt()
+		for lines.Scan() { // until it has ended
+		}
+		if code := <-ended; code != exitFine {
+			t.Errorf("round %d: exit %d", round, code)
+		}
+	}
+}
+
+// TestBenchFailover measures one kill and one orderly stop: that it does, not what.
+func TestBenchFailover(t *testing.T) {
+	var got struct {
+		Kills []int64 `json:"kills_ms"`
+		Stops []int64 `json:"stops_ms"`
+	}
+	decode(t, must(t, "", "bench", "failover", "--kills", "1", "--stops", "1", "--output", "json"), &got)
+	if len(got.Kills) != 1 || len(got.Stops) != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestDevRefusals names what does not fit.
+func TestDevRefusals(t *testing.T) {
+	for _, arguments := range [][]string{{"dev", "--nodes", "0"}, {"dev", "--nodes", "10"}, {"dev", "--port", "65530"}, {"bench", "failover", "--nodes", "2"}} {
+		if got := troupe(t, "", arguments...); got.code != exitUsage {
+			t.Errorf("%v: exit %d\n%s", arguments, got.code, got.problems)
+		}
+	}
+}
