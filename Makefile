@@ -19,10 +19,10 @@ build: ## build bin/troupe and bin/troupe-sim
 	@mkdir -p bin
 	go build -o bin/ ./cmd/troupe ./cmd/troupe-sim
 
-run: build ## the demo, then the broker stays up until Ctrl-C with a list of things to try
+run: build ## the demo, then the brokers stay up until Ctrl-C with a list of things to try
 	@bin/troupe demo --keep
 
-demo: build ## a real web-server log in and out, with kill -9 on the way; exits 0 when nothing was lost
+demo: build ## three brokers, a real web-server log in and out, kill -9 on the way; exits 0 when nothing was lost or doubled
 	@bin/troupe demo
 
 test: ## unit tests, text stories, the README's commands and a short simulation

@@ -196,3 +196,12 @@ func readBack(t *testing.T, gateway string, books []*ledger) {
 		t.Fatal(err)
 	}
 }
+
+// readAll hands every record that a topic holds now to each.
+func readAll(ctx context.Context, broker *client.Client, topic string, each func(*client.Record)) error {
+	p := newPass(each)
+	if err := p.begin(ctx, broker, topic, position{Position: client.FromStart(), offset: noOffset}, bound{end: true}, nil); err != nil {
+		return err
+	}
+	return p.run(ctx, broker)
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -17,43 +16,45 @@ import (
 
 	"troupe/cmd/troupe/accesslog"
 	"troupe/gateway/client"
+	"troupe/gateway/protocol"
+	"troupe/partitions/id"
 )
 
 const (
 	demoTopic      = "access-log"
 	demoPartitions = 6
-	// demoPasses is how often the log is replayed: long enough to watch.
-	demoPasses = 50
+	demoBrokers    = 3
+	// demoPasses is how often the log is replayed, and demoLength how long that takes: long enough to watch.
+	demoPasses = 40
+	demoLength = 20 * time.Second
 )
-
-// demoBuffer bounds what is on its way to the broker, so that a kill finds only some of the records sent.
-const demoBuffer = 8 << 20
-
-// headerNumber is the header that numbers a record, so that it can be told from the same line in another pass.
-const headerNumber = "number"
 
 func demoCommand(s *session) *cobra.Command {
 	var keep bool
-	var passes int
+	d := &demo{session: s}
 	command := &cobra.Command{
 		Use:   "demo",
-		Short: "A real web server's log in and out, with kill -9 on the way",
-		Long: `Starts a broker in a temporary directory, writes 10,000 lines of a real web server's log several times over, kills the
-broker with SIGKILL while it is being written to, starts it again, reads everything back, and checks that every
-acknowledged line is there once and that the lines of each client address are in order. Exits 0 only if they are.`,
+		Short: "Three brokers, a real web server's log in and out, and kill -9 on the way",
+		Long: `Starts three brokers in a temporary directory, which find each other by gossip, and replays 10,000 lines of a real web
+server's log several times: in through one broker, out through another. In the middle the broker that leads most partitions is
+killed with SIGKILL, and later started again on its data. Checks that every acknowledged line came out once and that the lines
+of each client address are in order. Exits 0 only if they are.`,
 		Example: `  troupe demo
-  troupe demo --keep    # leave the broker running afterwards`,
+  troupe demo --keep    # leave the brokers running afterwards`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if passes < 1 || passes > 1000 {
-				return usagef("--passes is %d; it can be 1 to 1000", passes)
+			switch {
+			case d.passes < 1 || d.passes > 1000:
+				return usagef("--passes is %d; it can be 1 to 1000", d.passes)
+			case d.length < 0 || d.length > time.Hour:
+				return usagef("--length is %v; it can be 0 (as fast as possible) to 1h", d.length)
 			}
-			d := &demo{session: s, passes: passes, books: newLedger()}
 			return d.run(c.Context(), keep)
 		},
 	}
-	command.Flags().BoolVar(&keep, "keep", false, "leave the broker running until Ctrl-C, with a list of things to try")
-	command.Flags().IntVar(&passes, "passes", demoPasses, "how often the log is written")
+	command.Flags().BoolVar(&keep, "keep", false, "leave the brokers running until Ctrl-C, with a list of things to try")
+	command.Flags().IntVar(&d.passes, "passes", demoPasses, "how often the log is replayed")
+	command.Flags().DurationVar(&d.length, "length", demoLength, "how long the replay takes at least; 0: as fast as possible")
 	return command
 }
 
@@ -61,13 +62,12 @@ acknowledged line is there once and that the lines of each client address are in
 type demo struct {
 	*session
 	passes    int
+	length    time.Duration
 	directory string
-	process   *process
+	cluster   *localCluster
+	short     map[id.Node]string // the brokers' names for people
 	lines     []accesslog.Line
-
-	mu    sync.Mutex
-	books *ledger
-	kills chan int // the records whose acknowledgement asked for a kill
+	replay    *replay
 }
 
 func (d *demo) run(ctx context.Context, keep bool) (err error) {
@@ -78,12 +78,12 @@ func (d *demo) run(ctx context.Context, keep bool) (err error) {
 		return err
 	}
 	defer func() {
-		if d.process != nil {
-			err = errors.Join(err, d.process.drain())
+		if d.cluster != nil {
+			err = errors.Join(err, d.cluster.drain())
 		}
 		err = errors.Join(err, os.RemoveAll(d.directory))
 	}()
-	for _, step := range []func(context.Context) error{d.start, d.create, d.produce, d.consume, d.judge} {
+	for _, step := range []func(context.Context) error{d.start, d.create, d.stream, d.judge} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
@@ -101,135 +101,70 @@ func (d *demo) title(number int, text string) {
 
 // fact prints one aligned line of a stage.
 func (d *demo) fact(name, pattern string, values ...any) {
-	fmt.Fprintf(d.out, "   %-14s %s\n", name, fmt.Sprintf(pattern, values...))
+	fmt.Fprintln(d.out, factLine(name, pattern, values...))
 }
 
-func (d *demo) start(ctx context.Context) error {
-	fmt.Fprintln(d.out, "Troupe: a real web server's log goes in, the broker is killed twice, everything comes out.")
-	d.title(1, "Start a broker")
-	if err := d.launch(ctx, "127.0.0.1:0"); err != nil {
+func factLine(name, pattern string, values ...any) string {
+	return fmt.Sprintf("   %-14s %s", name, fmt.Sprintf(pattern, values...))
+}
+
+func (d *demo) start(ctx context.Context) (err error) {
+	fmt.Fprintln(d.out, "Troupe: a real web server's log goes through three brokers; one of them is killed on the way; everything comes out.")
+	d.title(1, "Start three brokers, which find each other by gossip")
+	if d.cluster, err = newLocalCluster(d.directory, demoBrokers, 0); err != nil {
 		return err
 	}
-	d.broker = d.process.Gateway
-	return nil
-}
-
-// launch starts the broker, for the first time or again on what it left.
-func (d *demo) launch(ctx context.Context, gateway string) error {
 	began := time.Now()
-	p, err := startProcess(ctx, filepath.Join(d.directory, "data"), gateway, filepath.Join(d.directory, "broker.log"))
-	if err != nil {
+	if err := d.cluster.start(ctx); err != nil {
 		return err
 	}
-	d.process = p
-	d.fact("broker", "process %d on %s, ready after %s", p.pid(), p.Gateway, durationText(time.Since(began)))
+	var nodes []id.Node
+	for _, b := range d.cluster.brokers {
+		node, err := id.ParseNode(b.Node)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, node)
+	}
+	d.short = shortNodes(nodes)
+	for i, b := range d.cluster.brokers {
+		d.fact("broker "+d.short[nodes[i]], "process %d on %s", b.pid(), b.gateway)
+	}
+	d.fact("cluster", "complete after %s", durationText(time.Since(began)))
+	d.broker = strings.Join(d.cluster.gateways(), ",")
 	return nil
 }
 
 func (d *demo) create(ctx context.Context) error {
 	d.title(2, "Create a topic")
 	return d.with(ctx, func(broker *client.Client) error {
-		if _, err := broker.CreateTopic(ctx, demoTopic, demoPartitions, nil); err != nil {
+		settings := map[string]string{"replicas": strconv.Itoa(demoBrokers)}
+		if _, err := broker.CreateTopic(ctx, demoTopic, demoPartitions, settings); err != nil {
 			return err
 		}
-		d.fact("topic", "%s with %d partitions; a record counts as written once it is on disk, fsynced", demoTopic, demoPartitions)
-		return nil
-	})
-}
-
-// produce writes the log over and over through one client, which does not know that the broker dies under it.
-func (d *demo) produce(ctx context.Context) error {
-	d.title(3, fmt.Sprintf("Write the log %d times, a record a line, keyed by client address", d.passes))
-	return d.with(ctx, func(broker *client.Client) error {
-		d.kills = make(chan int, 2)
-		killed := make(chan error, 1)
-		go func() { killed <- d.killAndRestart(ctx) }()
-		p := newProgress(d.problems)
-		err := d.sendAll(ctx, broker, p)
-		close(d.kills)
-		err = errors.Join(err, <-killed)
-		d.fact("written", "%s", p.finish())
-		return err
-	}, client.WithBufferBytes(demoBuffer))
-}
-
-// sendAll sends every line of every pass and waits for the answers. The acknowledgements of two records, a quarter and two
-// thirds through, ask for a kill.
-func (d *demo) sendAll(ctx context.Context, broker *client.Client, p *progress) error {
-	total := d.passes * len(d.lines)
-	kills := []int{total * 4 / 15, total * 2 / 3}
-	for range d.passes {
-		for _, line := range d.lines {
-			d.mu.Lock()
-			number := d.books.send()
-			d.mu.Unlock()
-			record := &client.Record{Topic: demoTopic, Key: line.Client, Value: line.Text,
-				Headers: []client.Header{{Key: headerNumber, Value: strconv.AppendInt(nil, int64(number), 10)}}}
-			err := broker.Produce(ctx, record, func(_ *client.Record, err error) {
-				d.mu.Lock()
-				d.books.answer(number, err)
-				d.mu.Unlock()
-				p.add(1, int64(len(line.Client)+len(line.Text)))
-				if slices.Contains(kills, number) {
-					d.kills <- number // there is room for all
-				}
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return broker.Flush(ctx)
-}
-
-// killAndRestart kills the broker and starts it again on its directory and address, whenever asked.
-func (d *demo) killAndRestart(ctx context.Context) error {
-	for number := range d.kills {
-		d.mu.Lock()
-		books := d.books.verdict()
-		d.mu.Unlock()
-		d.process.kill()
-		d.fact("kill -9", "process %d, in pass %d: %s records acknowledged, %s sent and not yet answered", d.process.pid(),
-			number/len(d.lines)+1, humanize.Comma(int64(books.acknowledged)), humanize.Comma(int64(books.sent-books.acknowledged)))
-		if err := d.launch(ctx, d.process.Gateway); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *demo) consume(ctx context.Context) error {
-	d.title(4, "Read everything back, from the first record to the last")
-	return d.with(ctx, func(broker *client.Client) error {
-		p := newProgress(d.problems)
-		err := readAll(ctx, broker, demoTopic, func(r *client.Record) {
-			number := numberOf(r, headerNumber)
-			genuine := number >= 0 && bytes.Equal(r.Value, d.lines[number%len(d.lines)].Text) &&
-				bytes.Equal(r.Key, d.lines[number%len(d.lines)].Client)
-			d.books.read(string(r.Key), number, genuine)
-			p.add(1, int64(len(r.Key)+len(r.Value)))
+		d.fact("topic", "%s with %d partitions, each on %d brokers; a record counts as written once a majority of", demoTopic, demoPartitions, demoBrokers)
+		d.fact("", "them has it on disk, fsynced")
+		return d.cluster.await(ctx, func(broker *client.Client) (bool, error) {
+			topic, err := broker.DescribeTopic(ctx, demoTopic)
+			return err == nil && allThere(topic), err
 		})
-		d.fact("read", "%s", p.finish())
-		return err
 	})
 }
 
-// numberOf returns the number in a record's header, or -1.
-func numberOf(r *client.Record, name string) int {
-	for _, h := range r.Headers {
-		if h.Key == name {
-			if n, err := strconv.Atoi(string(h.Value)); err == nil {
-				return n
-			}
-		}
-	}
-	return -1
+// stream replays the log while the broker that leads most is killed and comes back.
+func (d *demo) stream(ctx context.Context) error {
+	in, out := d.cluster.brokers[0], d.cluster.brokers[1]
+	d.title(3, fmt.Sprintf("Replay the log %d times, a record a line, keyed by client address", d.passes))
+	d.fact("in", "through the broker on %s", in.gateway)
+	d.fact("out", "through the broker on %s", out.gateway)
+	d.replay = newReplay(d)
+	return d.replay.run(ctx, in.gateway, out.gateway)
 }
 
 // judge prints the verdict and returns an error unless it is flawless.
 func (d *demo) judge(context.Context) error {
-	d.title(5, "Verdict")
-	v := d.books.verdict()
+	d.title(4, "Verdict")
+	v := d.replay.books.verdict()
 	for _, count := range []struct {
 		name   string
 		number int
@@ -239,53 +174,95 @@ func (d *demo) judge(context.Context) error {
 	} {
 		d.fact(count.name, "%9s", humanize.Comma(int64(count.number)))
 	}
+	d.fact("fail-over", "%9s  until every partition that the dead broker led acknowledged again", durationText(d.replay.failover))
 	switch {
 	case v.err() != nil:
 		return v.err()
 	case v.acknowledged != v.sent:
 		return fmt.Errorf("%d of %d records were not acknowledged", v.sent-v.acknowledged, v.sent)
 	}
-	fmt.Fprintf(d.out, "\nEvery line came back once, and the lines of each of %s addresses in order.\n", humanize.Comma(int64(v.keys)))
+	fmt.Fprintf(d.out, "\nEvery line came out once, and the lines of each of %s addresses in order.\n", humanize.Comma(int64(v.keys)))
 	return nil
 }
 
-// keep leaves the broker to visitors until Ctrl-C. One that they kill is started again.
+// keep leaves the brokers to visitors until Ctrl-C. Those that they kill are started again.
 func (d *demo) keep(ctx context.Context) error {
-	d.invite()
+	if err := d.invite(ctx); err != nil {
+		return err
+	}
+	gone := make(chan *localBroker)
+	watch := func(b *localBroker) {
+		exited := b.exited // of this process: another one follows
+		go func() {
+			select {
+			case <-exited:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case gone <- b:
+			case <-ctx.Done():
+			}
+		}()
+	}
+	for _, b := range d.cluster.brokers {
+		watch(b)
+	}
 	for {
 		select {
-		case <-d.process.exited:
 		case <-ctx.Done():
-		}
-		select {
-		case <-ctx.Done(): // a terminal interrupts the broker too, which may be gone before this process has heard of it
-			fmt.Fprintf(d.out, "\nThe broker ends, and %s is removed.\n", d.directory)
+			fmt.Fprintf(d.out, "\nThe brokers end, and %s is removed.\n", d.directory)
 			return nil
-		case <-time.After(graceTime):
-		}
-		fmt.Fprintln(d.out, "\nThe broker is gone; it is started again on its data.")
-		if err := d.launch(ctx, d.process.Gateway); err != nil {
-			return err
+		case b := <-gone:
+			fmt.Fprintf(d.out, "\nThe broker on %s is gone; it is started again on its data.\n", b.gateway)
+			if err := b.start(ctx); err != nil {
+				return err
+			}
+			d.fact("broker", "process %d on %s", b.pid(), b.gateway)
+			watch(b)
 		}
 	}
 }
 
-// graceTime is how long a dead broker may owe its death to an interrupt that is still on its way here.
-const graceTime = 300 * time.Millisecond
-
-// invite lists what a visitor can try on the broker that is left running.
-func (d *demo) invite() {
+// invite lists what a visitor can try on the brokers that are left running.
+func (d *demo) invite(ctx context.Context) error {
+	var moved *protocol.DescribedPartition
+	err := d.with(ctx, func(broker *client.Client) error {
+		topic, err := broker.DescribeTopic(ctx, demoTopic)
+		if err == nil {
+			moved = &topic.Partitions[0]
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var turned []string // the last replica becomes the preferred leader
+	for _, n := range slices.Backward(moved.Replicas) {
+		turned = append(turned, d.short[n])
+	}
+	victim := d.cluster.of(moved.Leader.String())
+	if victim == nil {
+		victim = d.cluster.brokers[0]
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(d.out, `
-The broker is still up, on %[1]s. In another terminal, in this directory:
+The brokers are still up. In another terminal:
 
-   export TROUPE_BROKER=%[1]s PATH=$PWD/bin:$PATH
-   troupe topic describe %[2]s
-   troupe consume %[2]s -n 5
-   troupe consume %[2]s --from end --format '%%p %%o %%k\n'        # and in a third terminal:
-   echo "hello from the third terminal" | troupe produce %[2]s
+   export TROUPE_BROKER=%[1]s
+   export PATH=%[2]s:$PATH
    troupe cluster status
-   kill -9 %[3]d      # it is started again, with everything
+   troupe cluster partitions %[3]s
+   troupe consume %[3]s -n 5
+   troupe cluster assign %[3]s/0 --nodes %[4]s    # another broker leads it
+   troupe consume %[3]s --from end --format '%%p %%o %%v\n'        # and in a third terminal, after the same exports:
+   echo "hello from the third terminal" | troupe produce %[3]s
+   kill -9 %[5]d      # the others take over, and it is started again
 
-Ctrl-C ends the broker and removes its data, which is in %[4]s.
-`, d.process.Gateway, demoTopic, d.process.pid(), d.directory)
+Ctrl-C ends the brokers and removes their data, which is in %[6]s.
+`, strings.Join(d.cluster.gateways(), ","), filepath.Dir(self), demoTopic, strings.Join(turned, ","), victim.pid(), d.directory)
+	return nil
 }

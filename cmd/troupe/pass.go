@@ -30,15 +30,6 @@ func newPass(each func(*client.Record)) *pass {
 	}
 }
 
-// readAll hands every record that a topic holds now to each.
-func readAll(ctx context.Context, broker *client.Client, topic string, each func(*client.Record)) error {
-	p := newPass(each)
-	if err := p.begin(ctx, broker, topic, position{Position: client.FromStart(), offset: noOffset}, bound{end: true}, nil); err != nil {
-		return err
-	}
-	return p.run(ctx, broker)
-}
-
 // begin finds out where each partition begins and stops, and starts to read those that have something in between. No
 // partitions chosen: all of them.
 func (p *pass) begin(ctx context.Context, broker *client.Client, topic string, from position, until bound, chosen []int32) error {
