@@ -33,7 +33,7 @@ type testBroker struct {
 	disk    *memoryDisk
 	lives   uint64
 	skew    id.Timestamp // of its clock
-	life    *testLife // nil while it is down
+	life    *testLife    // nil while it is down
 	node    *Node
 	ready   []error
 }

@@ -15,7 +15,7 @@ import (
 type courier struct {
 	*stage
 	*peer
-	taken []parcel
+	taken []parcel // from the door, in order; those before at are dealt with
 	at    int
 
 	making  []byte // a frame of messages; nil: none waits
@@ -43,7 +43,7 @@ func newCourier(p *peer) *courier {
 
 // Receive handles one message.
 func (c *courier) Receive(ctx actor.Context) {
-	defer c.rescue("courier to "+c.peer.node.String(), func(error) {})
+	defer c.rescue("courier to "+c.peer.node.String(), c.skip)
 	switch ctx.Message().(type) {
 	case *actor.Started, wake:
 		c.serve()
@@ -56,12 +56,14 @@ func (c *courier) Receive(ctx actor.Context) {
 
 // serve sends what waits behind the door.
 func (c *courier) serve() {
-	c.taken, c.at = c.door.take(c.taken[:0], c.limits.RequestsATurn), 0
+	if c.at == len(c.taken) {
+		c.taken, c.at = c.door.take(c.taken[:0], c.limits.RequestsATurn), 0
+	}
 	for c.at < len(c.taken) {
 		what := c.taken[c.at]
-		c.at++ // before: who panics on it is not given it again
 		what.deliver(c)
 		c.held.Add(-what.weight())
+		c.at++
 	}
 	clear(c.taken)
 	c.taken, c.at = c.taken[:0], 0
@@ -69,6 +71,20 @@ func (c *courier) serve() {
 		c.ship()
 	}
 	c.note()
+}
+
+// skip goes on behind what the courier panicked on. Whoever asked with it may have been heard, or not.
+func (c *courier) skip(err error) {
+	if c.at == len(c.taken) {
+		return
+	}
+	what := c.taken[c.at]
+	c.held.Add(-what.weight())
+	c.at++
+	if f, ok := what.(*forward); ok && c.asked[f.number] != f {
+		c.safely(func() { f.request.refuse(f.lost(err)) })
+	}
+	c.send(c.pid, wake{})
 }
 
 // note has the ticker come by while anything waits for it.

@@ -254,3 +254,25 @@ func TestAnswerWaitsForAWayBack(t *testing.T) {
 		t.Error(a.Err)
 	}
 }
+
+// bomb is a parcel that nobody can deliver.
+type bomb struct{}
+
+func (bomb) weight() int64    { return 7 }
+func (bomb) deliver(*courier) { panic("a test says so") }
+
+// What a courier panics on takes nothing else with it.
+func TestCourierPanics(t *testing.T) {
+	c, near, far, p := remote(t, Limits{})
+	to := near.node.stage.peers.to(far.id)
+	before := near.send(p, "before")
+	to.post(bomb{})
+	after := near.send(p, "after")
+	c.run()
+	if a, b := before.only(t), after.only(t); a.Err != nil || b.Err != nil || b.Base != 1 {
+		t.Errorf("%+v, %+v", a, b)
+	}
+	if n := to.held.Load(); n != 0 {
+		t.Errorf("%d bytes are counted, and nothing waits", n)
+	}
+}
