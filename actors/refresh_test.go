@@ -37,6 +37,18 @@ func behind(t *testing.T) (*testCluster, *testBroker, id.Partition) {
 	return c, c.brokers[1], at(topic, 0)
 }
 
+// questions counts the requests of one kind that brokers send to others.
+func (c *testCluster) questions(kind byte) *int {
+	n := 0
+	c.lose = func(_, _ id.Node, frame []byte) bool {
+		if k, what := kindOf(frame); k == frameRequest && what == kind {
+			n++
+		}
+		return false
+	}
+	return &n
+}
+
 func (b *testBroker) refresh() *answers[error] {
 	a := &answers[error]{}
 	b.node.Router().Refresh(a.take)
@@ -46,24 +58,28 @@ func (b *testBroker) refresh() *answers[error] {
 // What this broker has not heard of yet is waited for, in the order in which it was asked for.
 func TestUnknownUntilHeard(t *testing.T) {
 	c, b, p := behind(t)
+	asked := c.questions(askOffsets)
 	var sent []*answers[partitions.ProduceAnswer]
 	for _, v := range []string{"a", "b", "c"} {
 		sent = append(sent, b.send(p, v))
 		c.run()
 	}
-	asked := b.refresh()
+	refreshed := b.refresh()
 	c.run()
 	for i, a := range sent {
 		if len(a.all) != 0 {
 			t.Fatalf("produce %d, before this broker knows the topic: %+v", i, a.all)
 		}
 	}
-	if len(asked.all) != 0 {
-		t.Fatalf("refreshed while the catalog is behind: %v", asked.all)
+	if len(refreshed.all) != 0 {
+		t.Fatalf("refreshed while the catalog is behind: %v", refreshed.all)
 	}
 	c.letGo()
-	if err := asked.only(t); err != nil {
+	if err := refreshed.only(t); err != nil {
 		t.Error(err)
+	}
+	if *asked != 4 {
+		t.Errorf("%d questions for 4 that came one after the other", *asked)
 	}
 	for i, a := range sent {
 		if got := a.only(t); got.Err != nil || got.Base != id.Offset(i) {
@@ -93,6 +109,23 @@ func TestWaitingIsNotOvertaken(t *testing.T) {
 	}
 	if a := b.produce(p, "c"); a.Err != nil || a.Base != 1 {
 		t.Errorf("afterwards: %+v", a)
+	}
+}
+
+// Those who wait for a route go on in their order; what comes between them, and knows the way already, does not.
+func TestEmbarkInOrder(t *testing.T) {
+	l, p := newLeaders(), id.Partition{Topic: 16}
+	r := l.wait(p)
+	l.wait(p)
+	l.wait(p)
+	if !l.embark(r, 1) || l.depart(r, 1) {
+		t.Error("the second one, which still waits, is overtaken")
+	}
+	if l.embark(r, 2) || !l.embark(r, 1) {
+		t.Error("under way to two brokers at a time")
+	}
+	if !l.depart(r, 1) || r.flying.Load() != 3 || r.waiting != 0 {
+		t.Errorf("%d under way, %d wait", r.flying.Load(), r.waiting)
 	}
 }
 
@@ -162,14 +195,7 @@ func TestCatalogOutOfReach(t *testing.T) {
 // Those who come while a question is under way share the next one: its answer may be older than they.
 func TestRefreshesShareQuestions(t *testing.T) {
 	c := newCluster(t, 2, Limits{})
-	b := c.brokers[1]
-	asked := 0
-	c.lose = func(from, _ id.Node, frame []byte) bool {
-		if kind, what := kindOf(frame); from == 2 && kind == frameRequest && what == askOffsets {
-			asked++
-		}
-		return false
-	}
+	b, asked := c.brokers[1], c.questions(askOffsets)
 	c.hold = only(frameAnswer, askOffsets, 1)
 	all := []*answers[error]{b.refresh()}
 	c.run()
@@ -177,8 +203,8 @@ func TestRefreshesShareQuestions(t *testing.T) {
 		all = append(all, b.refresh())
 	}
 	c.run()
-	if asked != 1 {
-		t.Errorf("%d questions at a time", asked)
+	if *asked != 1 {
+		t.Errorf("%d questions at a time", *asked)
 	}
 	c.letGo()
 	for i, a := range all {
@@ -186,8 +212,8 @@ func TestRefreshesShareQuestions(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	if asked != 2 {
-		t.Errorf("asked %d times, want 2", asked)
+	if *asked != 2 {
+		t.Errorf("asked %d times, want 2", *asked)
 	}
 }
 
