@@ -22,6 +22,7 @@ type fakeNode struct {
 	believes belief
 	catalog  id.Offset
 	blind    bool // knows of no topic
+	unsure   bool // it cannot tell whether it is behind
 
 	mu     sync.Mutex
 	frozen bool // takes connections and frames, and answers nothing
@@ -128,6 +129,9 @@ func (n *fakeNode) metadata(m *protocol.MetadataResponse) *protocol.MetadataResp
 	for i := range m.Topics {
 		if n.blind {
 			m.Topics[i] = protocol.MetadataTopic{Topic: m.Topics[i].Topic, Err: protocol.NewError(protocol.CodeUnknownTopic, "node %d knows no topic", n.id)}
+		}
+		if n.unsure {
+			m.Topics[i] = protocol.MetadataTopic{Topic: m.Topics[i].Topic, Err: protocol.NewError(protocol.CodeNotReady, "node %d cannot tell", n.id)}
 		}
 		for k := range m.Topics[i].Partitions {
 			p := &m.Topics[i].Partitions[k]

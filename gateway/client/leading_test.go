@@ -279,6 +279,27 @@ func TestBrokerBehindIsNotBelieved(t *testing.T) {
 	})
 }
 
+// A broker that cannot tell whether there is such a topic is asked again, or another one is.
+func TestBrokerThatCannotTell(t *testing.T) {
+	story(t, func(t *testing.T) {
+		b := newFakeCluster("t", 1, 2)
+		for n := range 2 {
+			b.on(n+1, func(n *fakeNode) { n.forwards, n.unsure = true, true })
+		}
+		c := b.client(t, WithBroker("fake:1", "fake:2"))
+		time.AfterFunc(3*time.Second, func() { b.on(2, func(n *fakeNode) { n.unsure = false }) })
+		if err := c.ProduceSync(t.Context(), &Record{Topic: "t", Value: []byte(value(0))}); err != nil {
+			t.Fatal(err)
+		}
+		b.holds(t, 1)
+		b.on(2, func(n *fakeNode) { n.unsure = true })
+		late := b.client(t, WithBroker("fake:2"))
+		if err := late.ProduceSync(t.Context(), &Record{Topic: "t"}); !errors.Is(err, protocol.CodeNotReady) {
+			t.Errorf("while no broker can tell: %v", err)
+		}
+	})
+}
+
 // A broker that cannot do what is asked, and cannot reach the one that can, points to it.
 func TestCallsFollowHints(t *testing.T) {
 	story(t, func(t *testing.T) {

@@ -73,21 +73,39 @@ func (t *topics) learn(ctx context.Context, name string) (*topic, error) {
 	return nil, explain(action, protocol.NewError(protocol.CodeUnknownTopic, "the broker does not mention topic %s", name))
 }
 
-// ask asks a broker about a topic: another one, while the answer is older than what a broker has told before.
+// ask asks a broker about a topic: another one, while the answer is older than what a broker has told before, or the broker
+// does not know whether it is.
 func (t *topics) ask(ctx context.Context, action, name string) (*protocol.MetadataResponse, error) {
 	deadline := time.Now().Add(t.client.settings.requestTimeout)
 	for attempt := 0; ; attempt++ {
 		var answer protocol.MetadataResponse
 		err := t.client.cluster.persist(ctx, action, &protocol.MetadataRequest{Topics: []string{name}}, &answer, askAgain)
-		if err != nil || t.fresh(answer.Cluster, answer.Catalog) {
+		if err != nil {
 			return &answer, err
+		}
+		behind := undecided(&answer)
+		if t.fresh(answer.Cluster, answer.Catalog) && behind == nil {
+			return &answer, nil
+		}
+		if behind == nil {
+			behind = protocol.NewError(protocol.CodeNotReady, "the brokers that answer are behind with the catalog")
 		}
 		t.client.cluster.turn()
 		pause := backoff(attempt, nil)
 		if time.Now().Add(pause).After(deadline) || wait(ctx, t.client.closing, pause) != nil {
-			return nil, explain(action, protocol.NewError(protocol.CodeNotReady, "the brokers that answer are behind with the catalog"))
+			return nil, explain(action, behind)
 		}
 	}
+}
+
+// undecided returns why a broker does not tell of a topic now, though it may later.
+func undecided(answer *protocol.MetadataResponse) *protocol.Error {
+	for i := range answer.Topics {
+		if err := answer.Topics[i].Err; err != nil && err.Retriable {
+			return err
+		}
+	}
+	return nil
 }
 
 // fresh takes how far a broker knows the catalog of its cluster, and tells whether no other was further.
