@@ -7,8 +7,8 @@ import (
 
 // alterTopic proposes other settings for a topic. What no state of the catalog would accept is refused before it is
 // proposed.
-func (s *Session) alterTopic(c call, r *protocol.AlterTopicRequest) {
-	topic, err := resolveWritable(s.broker.Catalog(), r.Topic, r.TopicID)
+func (s *Session) alterTopic(c call, r *protocol.AlterTopicRequest, seen sight) {
+	topic, err := seen.resolveWritable(r.Topic, r.TopicID)
 	if err == nil {
 		err = catalog.AlterTopic{Set: r.Settings, Unset: r.Unset}.Validate()
 	}

@@ -12,11 +12,10 @@ import (
 
 // assignReplicas proposes other brokers for a partition's replicas. The broker's own topics move like others. Brokers that
 // nobody has seen are refused here: the catalog takes them, since it knows less.
-func (s *Session) assignReplicas(c call, r *protocol.AssignReplicasRequest) {
-	state := s.broker.Catalog()
-	topic, err := resolvePartition(state, r.Topic, r.TopicID, r.Partition)
+func (s *Session) assignReplicas(c call, r *protocol.AssignReplicasRequest, known sight) {
+	topic, err := known.resolvePartition(r.Topic, r.TopicID, r.Partition)
 	if err == nil {
-		err = s.seen(state, r.Nodes)
+		err = s.seen(known.State, r.Nodes)
 	}
 	if err != nil {
 		c.refuse(s.refusal(subjectPartition(r.Topic, r.Partition), err))

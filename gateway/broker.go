@@ -13,6 +13,9 @@ import (
 type Broker interface {
 	// Catalog returns the newest state this broker has applied; it is immutable.
 	Catalog() *catalog.State
+	// Refresh completes when Catalog() shows at least what had been decided in the cluster when this was called. An error says
+	// that this cannot be known: what the catalog does not show may be there.
+	Refresh(done func(error))
 	// Cluster describes the cluster as this broker sees it.
 	Cluster() partitions.ClusterView
 	// Now returns the broker's clock, against which Fetch.Until is measured.

@@ -41,7 +41,7 @@ type connection struct {
 func newConnection(s *Server, conn net.Conn) *connection {
 	c := &connection{server: s, conn: conn, address: addressOf(conn), gone: make(chan struct{})}
 	c.changed = sync.NewCond(&c.mu)
-	c.session = newSession(s.broker, s.limits, s.shared, c.queue)
+	c.session = newSession(s.broker, s.limits, s.shared, c.queue, func(f func()) { go f() })
 	return c
 }
 

@@ -7,8 +7,7 @@ import (
 )
 
 // deleteRecords moves the log start of every partition named, all at once.
-func (s *Session) deleteRecords(c call, r *protocol.DeleteRecordsRequest) {
-	state := s.broker.Catalog()
+func (s *Session) deleteRecords(c call, r *protocol.DeleteRecordsRequest, seen sight) {
 	answer := &protocol.DeleteRecordsResponse{Partitions: make([]protocol.DeletedRecords, len(r.Partitions))}
 	all := newGather(len(r.Partitions), func() { c.reply(answer) })
 	for i := range r.Partitions {
@@ -17,9 +16,9 @@ func (s *Session) deleteRecords(c call, r *protocol.DeleteRecordsRequest) {
 			Topic: asked.Topic, TopicID: asked.TopicID, Partition: asked.Partition,
 			LogStart: protocol.NoOffset, HighWatermark: protocol.NoOffset,
 		}
-		topic, err := resolvePartition(state, asked.Topic, asked.TopicID, asked.Partition)
+		topic, err := seen.resolvePartition(asked.Topic, asked.TopicID, asked.Partition)
 		if err == nil {
-			topic, err = resolveWritable(state, asked.Topic, asked.TopicID)
+			topic, err = seen.resolveWritable(asked.Topic, asked.TopicID)
 		}
 		if err != nil {
 			deleted.Err = s.refusal(subjectPartition(asked.Topic, asked.Partition), err)

@@ -3,8 +3,8 @@ package gateway
 import "troupe/gateway/protocol"
 
 // deleteTopic proposes that a topic be no more.
-func (s *Session) deleteTopic(c call, r *protocol.DeleteTopicRequest) {
-	topic, err := resolveWritable(s.broker.Catalog(), r.Topic, r.TopicID)
+func (s *Session) deleteTopic(c call, r *protocol.DeleteTopicRequest, seen sight) {
+	topic, err := seen.resolveWritable(r.Topic, r.TopicID)
 	if err != nil {
 		c.refuse(s.refusal(subject(r.Topic), err))
 		return

@@ -10,8 +10,8 @@ import (
 )
 
 // describeTopic asks every partition's leader how it is.
-func (s *Session) describeTopic(c call, r *protocol.DescribeTopicRequest) {
-	topic, err := resolve(s.broker.Catalog(), r.Topic, r.TopicID)
+func (s *Session) describeTopic(c call, r *protocol.DescribeTopicRequest, seen sight) {
+	topic, err := seen.resolve(r.Topic, r.TopicID)
 	if err != nil {
 		c.refuse(s.readRefusal(subject(r.Topic), err))
 		return

@@ -21,14 +21,17 @@ const (
 // fakeBroker is an honest broker in memory: the real fold of the catalog, and logs that append, park and wake as replicas
 // do. Completions come at once, or, while it holds, when they are released.
 type fakeBroker struct {
-	mu       sync.Mutex
-	now      id.Timestamp
-	fold     *catalog.Fold
-	offset   id.Offset // of the next catalog command
-	logs     map[id.Partition]*fakeLog
-	producer id.Producer
-	leads    map[id.Partition]id.Node
-	failAll  error // what CreateTopic, DeleteTopic and InitProducer answer, if set
+	mu        sync.Mutex
+	now       id.Timestamp
+	fold      *catalog.Fold
+	offset    id.Offset // of the next catalog command
+	logs      map[id.Partition]*fakeLog
+	producer  id.Producer
+	leads     map[id.Partition]id.Node
+	failAll   error             // what CreateTopic, DeleteTopic and InitProducer answer, if set
+	unheard   []catalog.Command // what this broker learns of the catalog with the next refresh
+	behind    error             // what Refresh answers, if set
+	refreshes int
 
 	holding bool
 	held    []func()
@@ -76,6 +79,24 @@ func (b *fakeBroker) Catalog() *catalog.State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.fold.State()
+}
+
+func (b *fakeBroker) Refresh(done func(error)) {
+	b.mu.Lock()
+	b.refreshes++
+	b.mu.Unlock()
+	b.complete(func() {
+		b.mu.Lock()
+		err := b.behind
+		if err == nil {
+			for _, c := range b.unheard {
+				b.apply(c)
+			}
+			b.unheard = nil
+		}
+		b.mu.Unlock()
+		done(err)
+	})
 }
 
 func (b *fakeBroker) Cluster() partitions.ClusterView {

@@ -66,13 +66,12 @@ func (s *Session) responseBytes(r *protocol.FetchRequest) int {
 }
 
 // fetch starts a fetch, whose response has its bytes reserved.
-func (s *Session) fetch(c call, r *protocol.FetchRequest) {
+func (s *Session) fetch(c call, r *protocol.FetchRequest, seen sight) {
 	f := &fetching{reserved: s.responseBytes(r), session: s, call: c, form: r.Form, maxBytes: s.fetchBytes(r), parts: make([]fetchPart, len(r.Partitions))}
 	f.minBytes = min(int(r.MinBytes), f.maxBytes)
 	if wait := min(int(r.WaitMillis), s.limits.WaitMillis); wait > 0 && f.minBytes > 0 && len(f.parts) > 0 {
 		f.until = s.broker.Now() + id.Timestamp(wait)
 	}
-	state := s.broker.Catalog()
 	f.first = s.fetches
 	s.fetches++
 	for n := range r.Partitions {
@@ -86,7 +85,7 @@ func (s *Session) fetch(c call, r *protocol.FetchRequest) {
 			Topic: w.Topic, TopicID: w.TopicID, Partition: w.Partition,
 			LogStart: protocol.NoOffset, HighWatermark: protocol.NoOffset, NextOffset: w.Offset,
 		}
-		topic, err := resolvePartition(state, w.Topic, w.TopicID, w.Partition)
+		topic, err := seen.resolvePartition(w.Topic, w.TopicID, w.Partition)
 		if err != nil {
 			p.answer.Err = s.readRefusal(subjectPartition(w.Topic, w.Partition), err)
 			continue
@@ -294,7 +293,7 @@ func (f *fetching) afford(a partitions.FetchAnswer) bool {
 		return true
 	}
 	if f.total == 0 {
-		f.refusal = f.session.throttled("inflight_bytes_in_all", "the requests of all clients hold as many bytes as they may")
+		f.refusal = f.session.exhausted()
 	}
 	return false
 }

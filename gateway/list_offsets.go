@@ -14,8 +14,7 @@ var offsetsAt = [...]partitions.OffsetAt{
 }
 
 // listOffsets asks every partition named, all at once.
-func (s *Session) listOffsets(c call, r *protocol.ListOffsetsRequest) {
-	state := s.broker.Catalog()
+func (s *Session) listOffsets(c call, r *protocol.ListOffsetsRequest, seen sight) {
 	answer := &protocol.ListOffsetsResponse{Partitions: make([]protocol.ListedOffset, len(r.Partitions))}
 	all := newGather(len(r.Partitions), func() { c.reply(answer) })
 	for i := range r.Partitions {
@@ -24,7 +23,7 @@ func (s *Session) listOffsets(c call, r *protocol.ListOffsetsRequest) {
 			Topic: asked.Topic, TopicID: asked.TopicID, Partition: asked.Partition, Offset: protocol.NoOffset,
 			Time: protocol.NoTimestamp, LogStart: protocol.NoOffset, HighWatermark: protocol.NoOffset,
 		}
-		topic, err := resolvePartition(state, asked.Topic, asked.TopicID, asked.Partition)
+		topic, err := seen.resolvePartition(asked.Topic, asked.TopicID, asked.Partition)
 		if err != nil {
 			listed.Err = s.readRefusal(subjectPartition(asked.Topic, asked.Partition), err)
 			all.done()

@@ -12,15 +12,15 @@ import (
 
 // metadata answers from what this broker knows, without asking anyone: where it heard that a partition's leader is, is where
 // a client does best to go, and any other broker forwards.
-func (s *Session) metadata(c call, r *protocol.MetadataRequest) {
-	state, view := s.broker.Catalog(), s.broker.Cluster()
-	if n := listed(state, r.Topics); n > catalog.MaxPartitionsInAll {
+func (s *Session) metadata(c call, r *protocol.MetadataRequest, seen sight) {
+	view := s.broker.Cluster()
+	if n := listed(seen.State, r.Topics); n > catalog.MaxPartitionsInAll {
 		c.refuse(protocol.NewError(protocol.CodeInvalidRequest,
 			"Metadata: the topics named have %d partitions together, at most %d are told at a time; name each once", n, catalog.MaxPartitionsInAll))
 		return
 	}
 	// Made when it is written: the answers that a client does not read cost nothing.
-	c.replyWith(func() (protocol.Message, *protocol.Error) { return s.describeRoutes(state, view, r), nil })
+	c.replyWith(func() (protocol.Message, *protocol.Error) { return s.describeRoutes(seen, view, r), nil })
 }
 
 // listed counts the partitions that the answer tells of; no names stand for all topics.
@@ -37,8 +37,7 @@ func listed(state *catalog.State, names []string) (n int) {
 }
 
 // metadataBytes bounds what the answer takes. A cluster's partitions have as many replicas as it has nodes at most.
-func (s *Session) metadataBytes(r *protocol.MetadataRequest) int {
-	state := s.broker.Catalog()
+func (s *Session) metadataBytes(r *protocol.MetadataRequest, state *catalog.State) int {
 	topics, replicas := len(r.Topics), min(len(s.broker.Cluster().Nodes), 5)
 	if topics == 0 {
 		topics, _ = state.Count()
@@ -47,8 +46,8 @@ func (s *Session) metadataBytes(r *protocol.MetadataRequest) int {
 }
 
 // describeRoutes makes the answer.
-func (s *Session) describeRoutes(state *catalog.State, view partitions.ClusterView, r *protocol.MetadataRequest) *protocol.MetadataResponse {
-	answer := &protocol.MetadataResponse{Cluster: view.Cluster, Catalog: state.Version, Nodes: make([]protocol.MetadataNode, len(view.Nodes))}
+func (s *Session) describeRoutes(seen sight, view partitions.ClusterView, r *protocol.MetadataRequest) *protocol.MetadataResponse {
+	answer := &protocol.MetadataResponse{Cluster: view.Cluster, Catalog: seen.Version, Nodes: make([]protocol.MetadataNode, len(view.Nodes))}
 	alive := make(map[id.Node]bool, len(view.Nodes))
 	for i, n := range view.Nodes {
 		answer.Nodes[i] = protocol.MetadataNode{Node: n.Node, Gateway: n.Gateway, Alive: n.Alive}
@@ -56,11 +55,11 @@ func (s *Session) describeRoutes(state *catalog.State, view partitions.ClusterVi
 	}
 	names := r.Topics
 	if len(names) == 0 {
-		names = userTopics(state)
+		names = userTopics(seen.State)
 	}
 	answer.Topics = make([]protocol.MetadataTopic, len(names))
 	for i, name := range names {
-		topic, err := resolve(state, name, 0)
+		topic, err := seen.resolve(name, 0)
 		if err != nil {
 			answer.Topics[i] = protocol.MetadataTopic{Topic: name, Err: s.readRefusal(subject(name), err)}
 			continue

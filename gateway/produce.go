@@ -12,8 +12,8 @@ import (
 
 // produce checks every batch at the door and hands it to its partition's leader. Partitions succeed and fail one by one;
 // the answer leaves when the last is known.
-func (s *Session) produce(c call, r *protocol.ProduceRequest) {
-	topic, err := resolveWritable(s.broker.Catalog(), r.Topic, r.TopicID)
+func (s *Session) produce(c call, r *protocol.ProduceRequest, seen sight) {
+	topic, err := seen.resolveWritable(r.Topic, r.TopicID)
 	if err != nil {
 		c.refuse(s.refusal(subject(r.Topic), err))
 		return
@@ -26,7 +26,7 @@ func (s *Session) produce(c call, r *protocol.ProduceRequest) {
 			Partition: wanted.Partition, BaseOffset: protocol.NoOffset, AppendTime: protocol.NoTimestamp,
 			LogStart: protocol.NoOffset, HighWatermark: protocol.NoOffset,
 		}
-		checked, err := s.admit(topic, r.Acks, wanted)
+		checked, err := s.admit(seen, topic, r.Acks, wanted)
 		if err != nil {
 			produced.Err = s.refuseBatch(r.Topic, wanted.Partition, err)
 			all.done()
@@ -56,9 +56,9 @@ func (s *Session) refuseBatch(topic string, number int32, err error) *protocol.E
 
 // admit returns the batch that a partition is to get, checked. Errors: sentinels of partitions and batch, or a
 // *protocol.Error.
-func (s *Session) admit(topic *catalog.Topic, acks protocol.Acks, wanted *protocol.ProducePartition) ([]byte, error) {
-	if int(wanted.Partition) >= len(topic.Partitions) {
-		return nil, fmt.Errorf("the topic has %d partitions: %w", len(topic.Partitions), partitions.ErrUnknownTopic)
+func (s *Session) admit(seen sight, topic *catalog.Topic, acks protocol.Acks, wanted *protocol.ProducePartition) ([]byte, error) {
+	if err := seen.holds(topic, wanted.Partition); err != nil {
+		return nil, err
 	}
 	limits := s.limits.batches(topic.Effective().MaxBatchBytes)
 	if wanted.Batch == nil {

@@ -9,34 +9,56 @@ import (
 	"troupe/partitions/id"
 )
 
+// sight is the catalog as a request is to see it.
+type sight struct {
+	*catalog.State
+	// doubt is why it may be older than the request; nil: what it does not have was not there when the request came.
+	doubt error
+}
+
+// missing is what is said of a topic or partition that is not in sight.
+func (s sight) missing(sentence string) error {
+	if s.doubt != nil {
+		return fmt.Errorf("%s, as far as this broker knows: %w", sentence, s.doubt)
+	}
+	return fmt.Errorf("%s: %w", sentence, partitions.ErrUnknownTopic)
+}
+
 // resolve finds the topic that a request names. An id of 0 means whichever topic has the name; another one must be that
-// topic's. Errors: ErrUnknownTopic, ErrTopicRecreated.
-func resolve(state *catalog.State, name string, topic id.TopicID) (*catalog.Topic, error) {
-	t := state.Topic(id.Topic(name))
-	if t == nil {
-		return nil, fmt.Errorf("there is no such topic: %w", partitions.ErrUnknownTopic)
+// topic's. Errors: ErrUnknownTopic, ErrTopicRecreated, or the doubt instead.
+func (s sight) resolve(name string, topic id.TopicID) (*catalog.Topic, error) {
+	t := s.Topic(id.Topic(name))
+	switch {
+	case t == nil:
+		return nil, s.missing("there is no such topic")
+	case topic == 0 || topic == t.ID:
+		return t, nil
+	case topic > t.ID && s.doubt != nil:
+		return nil, s.missing(fmt.Sprintf("the name means %v, the request %v", t.ID, topic))
 	}
-	if topic != 0 && topic != t.ID {
-		return nil, fmt.Errorf("the name means %v, the request %v: %w", t.ID, topic, partitions.ErrTopicRecreated)
-	}
-	return t, nil
+	return nil, fmt.Errorf("the name means %v, the request %v: %w", t.ID, topic, partitions.ErrTopicRecreated)
 }
 
 // resolvePartition is resolve for one partition of the topic.
-func resolvePartition(state *catalog.State, name string, topic id.TopicID, number int32) (*catalog.Topic, error) {
-	t, err := resolve(state, name, topic)
+func (s sight) resolvePartition(name string, topic id.TopicID, number int32) (*catalog.Topic, error) {
+	t, err := s.resolve(name, topic)
 	if err != nil {
 		return nil, err
 	}
+	return t, s.holds(t, number)
+}
+
+// holds tells whether a topic has a partition of that number.
+func (s sight) holds(t *catalog.Topic, number int32) error {
 	if number < 0 || int(number) >= len(t.Partitions) {
-		return nil, fmt.Errorf("the topic has %d partitions: %w", len(t.Partitions), partitions.ErrUnknownTopic)
+		return s.missing(fmt.Sprintf("the topic has %d partitions", len(t.Partitions)))
 	}
-	return t, nil
+	return nil
 }
 
 // resolveWritable is resolve for requests that change the topic or its records: the broker's own topics are not for that.
-func resolveWritable(state *catalog.State, name string, topic id.TopicID) (*catalog.Topic, error) {
-	t, err := resolve(state, name, topic)
+func (s sight) resolveWritable(name string, topic id.TopicID) (*catalog.Topic, error) {
+	t, err := s.resolve(name, topic)
 	if err != nil {
 		return nil, err
 	}

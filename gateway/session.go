@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"troupe/gateway/protocol"
+	"troupe/partitions/catalog"
 	"troupe/partitions/id"
 )
 
@@ -25,13 +26,17 @@ type Session struct {
 	limits Limits
 	shared *shared
 	send   func(Reply)
+	run    func(func()) // runs what would keep a completion of the broker's for too long
 
 	// Only Receive touches these.
 	greeted bool // Hello has succeeded
-	fetches int  // counts fetches, so that each begins at another partition
 	// arrived is when the frame that is received was complete, by the clock of whoever measures; zero: nobody does.
 	arrived time.Time
 
+	// Only whoever carries out requests touches it: see backlog.
+	fetches int // counts fetches, so that each begins at another partition
+
+	backlog backlog
 	mu      sync.Mutex
 	closed  bool                   // nobody waits any more
 	waiting map[*fetching]struct{} // fetches that wait for records; empty once closed
@@ -39,13 +44,14 @@ type Session struct {
 
 // NewSession begins a conversation. Zero limits take their defaults. send is called once for every frame received, on any
 // goroutine, perhaps before Receive returns; it must not block, nor call the session. Every Reply's Done must be called.
+// What has waited for the catalog is carried out within the broker's completion: a Server has goroutines for that.
 func NewSession(broker Broker, limits Limits, send func(Reply)) *Session {
 	limits = limits.WithDefaults()
-	return newSession(broker, limits, newShared(limits, 1), send)
+	return newSession(broker, limits, newShared(limits, 1), send, func(f func()) { f() })
 }
 
-func newSession(broker Broker, limits Limits, shared *shared, send func(Reply)) *Session {
-	return &Session{broker: broker, limits: limits, shared: shared, send: send, waiting: make(map[*fetching]struct{})}
+func newSession(broker Broker, limits Limits, shared *shared, send func(Reply), run func(func())) *Session {
+	return &Session{broker: broker, limits: limits, shared: shared, send: send, run: run, waiting: make(map[*fetching]struct{})}
 }
 
 // expect reserves the bytes that a response may take, before anything is done for it; false: there are none, and the
@@ -55,8 +61,13 @@ func (c *call) expect(bytes int) bool {
 		c.reserved += bytes
 		return true
 	}
-	c.refuse(c.session.throttled("inflight_bytes_in_all", "the requests of all clients hold as many bytes as they may"))
+	c.refuse(c.session.exhausted())
 	return false
+}
+
+// exhausted is what a client is told that met the budget of all.
+func (s *Session) exhausted() *protocol.Error {
+	return s.throttled("inflight_bytes_in_all", "the requests of all clients hold as many bytes as they may")
 }
 
 // throttled is what a client is told that met a budget.
@@ -148,65 +159,72 @@ const (
 	memberBytes  = 256     // for each replica of a partition in DescribeTopic
 )
 
-// dispatch carries a request out, and adds what it reserves to the call.
-func (s *Session) dispatch(call *call, request protocol.Message) {
-	if !s.expected(call, request) {
+// dispatch carries a request out, at once or when its turn has come, and adds what it reserves to the call.
+func (s *Session) dispatch(c *call, request protocol.Message) {
+	state := s.broker.Catalog()
+	bytes := s.answerSize(request, state)
+	if bytes > 0 && !c.expect(bytes) {
 		return
 	}
-	c := *call
+	if !s.waits(*c, bytes, request, state) {
+		s.carryOut(*c, request, sight{State: state})
+	}
+}
+
+func (s *Session) carryOut(c call, request protocol.Message, seen sight) {
 	switch r := request.(type) {
 	case *protocol.HelloRequest:
 		s.hello(c)
 	case *protocol.PingRequest:
 		c.reply(&protocol.PingResponse{Now: s.broker.Now()})
 	case *protocol.MetadataRequest:
-		s.metadata(c, r)
+		s.metadata(c, r, seen)
 	case *protocol.DescribeClusterRequest:
 		s.describeCluster(c)
 	case *protocol.CreateTopicRequest:
 		s.createTopic(c, r)
 	case *protocol.DeleteTopicRequest:
-		s.deleteTopic(c, r)
+		s.deleteTopic(c, r, seen)
 	case *protocol.DescribeTopicRequest:
-		s.describeTopic(c, r)
+		s.describeTopic(c, r, seen)
 	case *protocol.AlterTopicRequest:
-		s.alterTopic(c, r)
+		s.alterTopic(c, r, seen)
 	case *protocol.AssignReplicasRequest:
-		s.assignReplicas(c, r)
+		s.assignReplicas(c, r, seen)
 	case *protocol.InitProducerRequest:
 		s.initProducer(c)
 	case *protocol.ProduceRequest:
-		s.produce(c, r)
+		s.produce(c, r, seen)
 	case *protocol.FetchRequest:
-		s.fetch(c, r)
+		s.fetch(c, r, seen)
 	case *protocol.ListOffsetsRequest:
-		s.listOffsets(c, r)
+		s.listOffsets(c, r, seen)
 	case *protocol.DeleteRecordsRequest:
-		s.deleteRecords(c, r)
+		s.deleteRecords(c, r, seen)
 	default:
 		c.refuse(protocol.NewError(protocol.CodeInternal, "%v is in the table of APIs and not carried out", request.API()))
 	}
 }
 
-// expected reserves what the response to a request with many parts may take; false: the request was refused.
-func (s *Session) expected(c *call, request protocol.Message) bool {
+// answerSize bounds what the response to a request with many parts takes; 0 for others.
+func (s *Session) answerSize(request protocol.Message, state *catalog.State) int {
 	switch r := request.(type) {
 	case *protocol.MetadataRequest:
-		return c.expect(s.metadataBytes(r))
+		return s.metadataBytes(r, state)
 	case *protocol.DescribeTopicRequest:
-		if t := s.broker.Catalog().Topic(id.Topic(r.Topic)); t != nil {
-			return c.expect(describedBytes(t))
+		if t := state.Topic(id.Topic(r.Topic)); t != nil {
+			return describedBytes(t)
 		}
 	case *protocol.ProduceRequest:
-		return c.expect(answerBytes * len(r.Partitions))
+		return answerBytes * len(r.Partitions)
 	case *protocol.FetchRequest:
-		return c.expect(answerBytes*len(r.Partitions) + s.responseBytes(r))
+		return answerBytes*len(r.Partitions) + s.responseBytes(r)
 	case *protocol.ListOffsetsRequest:
-		return c.expect(answerBytes * len(r.Partitions))
+		return answerBytes * len(r.Partitions)
 	case *protocol.DeleteRecordsRequest:
-		return c.expect(answerBytes * len(r.Partitions))
+		return answerBytes * len(r.Partitions)
 	}
-	return true
+	return 0
 }
 
 // hello answers the first request.
@@ -249,8 +267,8 @@ func (s *Session) unpark(f *fetching) {
 	}
 }
 
-// Close gives up every wait: what is parked is answered with what there is. Later fetches do not wait. It may be called at
-// any time, repeatedly.
+// Close gives up every wait: what is parked is answered with what there is, and what waits for the catalog by what is known
+// of it. Later requests do not wait. It may be called at any time, repeatedly.
 func (s *Session) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -258,7 +276,9 @@ func (s *Session) Close() {
 	for f := range s.waiting {
 		parked = append(parked, f)
 	}
+	awaited := s.backlog.awaited
 	s.mu.Unlock()
+	s.refreshed(awaited, errLeft)
 	// In the order they came: what happens must not depend on the order of a map.
 	slices.SortFunc(parked, func(a, b *fetching) int { return a.first - b.first })
 	for _, f := range parked {

@@ -117,7 +117,7 @@ var kinds = []ErrorKind{
 	{CodeAssignmentChanged, "ASSIGNMENT_CHANGED", false, NotDone, "The partition's assignment is no longer the one that the request was made from; look again.", detailsNone},
 
 	{CodeNotLeader, "NOT_LEADER", true, NotDone, "The partition has no leader that this broker could reach; an election may be under way. The details tell who it heard leads.", detailsLeader},
-	{CodeNotReady, "NOT_READY", true, NotDone, "The partition is opening, or its new leader is not ready to serve.", detailsNone},
+	{CodeNotReady, "NOT_READY", true, NotDone, "The partition is opening, or its new leader is not ready to serve; or the broker cannot tell now whether there is such a topic.", detailsNone},
 	{CodeThrottled, "THROTTLED", true, NotDone, "A named budget of the broker is used up; wait as long as the details say. On a new connection: it is closed.", detailsWait},
 	{CodeOutcomeUnknown, "OUTCOME_UNKNOWN", false, Unknown, "The request was proposed and then lost sight of. Only an idempotent producer may send it again.", detailsNone},
 	{CodeUnavailable, "UNAVAILABLE", true, NotDone, "The partition is stopped or its disk fails; an operator must look.", detailsNone},
