@@ -34,6 +34,8 @@ type Broker struct {
 	drift  Drift
 	lives  int
 
+	dark bool // it never comes back
+
 	// life is over while the broker is down. The rest belongs to it.
 	life   *Life
 	device *Device
@@ -153,7 +155,11 @@ func (b *Broker) end(machine bool) {
 	}
 	b.wires = nil
 	wait := time.Duration(b.random.Int64N(int64(downAtMost)))
-	b.world.scheduler.At(b.own, wait, b.Start)
+	b.world.scheduler.At(b.own, wait, func() {
+		if !b.dark {
+			b.Start()
+		}
+	})
 }
 
 // crash is the death of the process or of the whole machine.

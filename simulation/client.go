@@ -77,6 +77,14 @@ func (c *Client) forget(k *call) {
 	}
 	c.waiting = slices.DeleteFunc(c.waiting, func(w *call) bool { return w == k })
 	k.end(nil, errLost)
+	c.moveOn()
+}
+
+// moveOn leaves a broker that does not serve for another, at times.
+func (c *Client) moveOn() {
+	if c.wire != nil && c.world.several() && chance(c.random, 20) {
+		c.wire.Cut()
+	}
 }
 
 func (k *call) end(response protocol.Message, err error) {
@@ -129,6 +137,7 @@ func (c *Client) received(payload []byte) {
 	c.waiting = slices.Delete(c.waiting, i, i+1)
 	if header.Err != nil {
 		k.end(nil, header.Err)
+		c.moveOn()
 		return
 	}
 	response := k.request.API().NewResponse()

@@ -49,10 +49,10 @@ func (c *Cluster) Start() {
 	}
 }
 
-// Up tells whether every broker runs and has opened everything.
+// Up tells whether every broker that is to runs, and has opened everything.
 func (c *Cluster) Up() bool {
 	for _, b := range c.brokers {
-		if !b.Up() {
+		if !b.dark && !b.Up() {
 			return false
 		}
 	}
@@ -116,14 +116,26 @@ func (c *Cluster) Trouble() {
 }
 
 // leading draws the number of a broker that leads something, if there is one.
-func (c *Cluster) leading() int { return c.any().number }
+func (c *Cluster) leading() int {
+	if led := c.world.ledger.led(); len(led) > 0 {
+		node := c.world.ledger.nodeOf(led[c.random.IntN(len(led))])
+		for _, b := range c.brokers {
+			if b.identity == node {
+				return b.number
+			}
+		}
+	}
+	return c.any().number
+}
 
 // Heal ends the time of faults.
 func (c *Cluster) Heal() {
 	c.network.heal()
 	c.gossip.heal()
 	for _, b := range c.brokers {
-		b.Heal()
+		if !b.dark {
+			b.Heal()
+		}
 	}
 }
 

@@ -113,6 +113,7 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 	p.damaged = damaged && w.atlas.sole(p.partition()) != nil
 	if answer.Err != nil {
 		w.refused(p.partition(), p.topic, answer.Err)
+		c.client.moveOn()
 		switch start := answer.Err.Details.LogStart; {
 		case !errors.Is(answer.Err, protocol.CodeOffsetOutOfRange) || p.topic.Deleted:
 		case from < start:

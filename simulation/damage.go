@@ -53,7 +53,7 @@ func (b *Broker) injure() {
 	what, low, high := b.volume.Damage(v.directory+"/"+v.name, b.damage)
 	lost, from := unproven(before, v, low, high)
 	forgotten := v.name == hardStateFile && b.unprovenVote(before, v)
-	if w.replicas(v.partition) > 1 && (lost || forgotten) {
+	if w.several() && (lost || forgotten) {
 		// Nobody can tell this from a tear: it is beyond what replicas are for, and taken back.
 		b.volume.restore(v.directory+"/"+v.name, before[v.name])
 		return

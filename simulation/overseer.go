@@ -25,7 +25,7 @@ func (o *overseer) watch(r *partitions.Replica) {
 	if l == nil {
 		return
 	}
-	l.stands = s
+	l.stands, l.shown = s, r
 	ledger := o.broker.world.ledger
 	// A snapshot is applied before it is on the disk: then the log is behind, or holds what the snapshot replaces.
 	if s.Applied > l.applied && s.First <= l.first && s.Applied < l.first+id.Index(len(l.terms)) {
@@ -123,7 +123,8 @@ type overseen struct {
 	led     id.Term
 	// stands is how its replica stood after its last turn.
 	stands partitions.Standing
-	asked  time.Duration // when its replica was asked last who the others are
+	shown  *partitions.Replica // of this life, or the last one
+	asked  time.Duration       // when its replica was asked last who the others are
 }
 
 // term is that of an entry; 0 where the log does not hold it.

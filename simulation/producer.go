@@ -64,6 +64,7 @@ type Producer struct {
 	id         id.Producer // 0: none yet, or not idempotent
 	epoch      int16
 	streams    []*stream
+	probed     bool // Probe has sent everything
 }
 
 func newProducer(w *World, number int, kind producing) *Producer {

@@ -86,8 +86,10 @@ func (c *Consumer) offsets(p *position, at protocol.OffsetAt, since id.Timestamp
 		if answer.Err != nil {
 			p.damaged = errors.Is(answer.Err, protocol.CodeDamaged) && w.atlas.sole(p.partition()) != nil
 			w.refused(p.partition(), p.topic, answer.Err)
+			c.client.moveOn()
 			return
 		}
+		p.term = max(p.term, answer.Term)
 		found(invoked, answer)
 	})
 }

@@ -70,7 +70,7 @@ func newWorld(c Config) *World {
 		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace),
 		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{},
 	}
-	if c.Nodes > 0 {
+	if w.options.Nodes = drawNodes(streams.Named("nodes")); c.Nodes > 0 {
 		w.options.Nodes = c.Nodes
 	}
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
@@ -107,6 +107,17 @@ func (w *World) live(length time.Duration) {
 	w.trace.event("run", "rest", "no more faults")
 	w.cluster.Heal()
 	if !w.reach("rest", w.settled) {
+		return
+	}
+	if w.several() && chance(w.cluster.random, 40) {
+		w.scheduler.Run(w.healed+settleTime, w.over) // until the voters of every partition are known for sure
+		w.cluster.dark()
+	}
+	w.trace.event("run", "write", "to every partition")
+	probe := newProducer(w, len(w.producers), producingIdempotent)
+	w.producers = append(w.producers, probe)
+	probe.Probe()
+	if !w.reach("write", func() bool { return probe.probed && probe.settled() }) {
 		return
 	}
 	w.trace.event("run", "read", "everything, from the start")

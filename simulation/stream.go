@@ -141,6 +141,7 @@ func (s *stream) answer(b *sending, answer *protocol.ProducedPartition, err erro
 func (s *stream) refused(b *sending, err error) {
 	b.maybe = b.maybe || outcomeOf(err) == protocol.Unknown
 	s.producer.world.refused(b.Partition, s.topic, err)
+	s.producer.client.moveOn()
 	s.checkSequence(b, err)
 	gone := s.topic.Deleted || errors.Is(err, protocol.CodeDamaged) && s.sole() || errors.Is(err, protocol.CodeTopicRecreated) || s.mismatch(b, err) ||
 		s.forgotten(b, err) && s.excused() // what it acknowledged before is lost by the stated limit: no retry can fit

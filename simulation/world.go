@@ -50,7 +50,6 @@ type Topic struct {
 // Options are what a seed draws for its run.
 type Options struct {
 	Nodes        int           // brokers
-	Voters       int           // of the catalog
 	Topics       int           // that live as long as the run
 	Partitions   int           // at most, of each
 	Producers    int           // at least one idempotent
@@ -80,9 +79,20 @@ type Options struct {
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
 }
 
+// drawNodes draws how many brokers there are.
+func drawNodes(r *rand.Rand) int {
+	switch {
+	case chance(r, 35):
+		return 1
+	case chance(r, 70):
+		return 3
+	}
+	return 5
+}
+
 func drawOptions(r *rand.Rand) Options {
 	o := Options{
-		Nodes: 1, Voters: 1, Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
+		Topics: between(r, 1, 2), Partitions: between(r, 1, 3), Producers: between(r, 2, 5), Consumers: between(r, 1, 3),
 		Pace: time.Duration(between(r, 10, 60)) * time.Millisecond, Patience: time.Duration(between(r, 100, 1500)) * time.Millisecond,
 		ValueBits: between(r, 3, 11), SegmentBytes: 1 << between(r, 11, 18), Checkpoint: 1 << between(r, 12, 18), Tail: 1 << between(r, 10, 18),
 		SlowDisk:   time.Duration(between(r, 5, 400)) * time.Millisecond,
@@ -135,16 +145,6 @@ func (w *World) unsettled() bool {
 
 // settleTime is how long after the last fault everybody knows everything.
 const settleTime = 10 * time.Second
-
-// replicas is how many a partition has.
-func (w *World) replicas(p id.Partition) int {
-	for _, t := range w.topics {
-		if t.ID == p.Topic {
-			return t.Replicas
-		}
-	}
-	return w.options.Voters
-}
 
 // newProducerID holds the broker to giving each producer id once.
 func (w *World) newProducerID(p id.Producer) {
