@@ -112,6 +112,8 @@ func (c *curator) Receive(ctx actor.Context) {
 		c.erasures--
 		c.erase(m.replica, m.err)
 		c.finish()
+	case createOverdue:
+		c.announce(m.topic)
 	case retry:
 		c.sweep()
 		c.forget()
@@ -289,6 +291,12 @@ func (c *curator) complete(topic id.TopicID) {
 		}
 		return
 	}
+	c.announce(topic)
+}
+
+// announce tells those who created a topic that it is there: its partitions can be used, or that takes long.
+func (c *curator) announce(topic id.TopicID) {
+	created := c.creating[topic]
 	delete(c.creating, topic)
 	for _, n := range created {
 		c.safely(func() { n.order.complete(n.topic, nil) })

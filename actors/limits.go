@@ -60,6 +60,8 @@ type Limits struct {
 	Moves int // default 16
 	// ReplaceAfter is how long a broker may be away before its replicas are made anew on others.
 	ReplaceAfter time.Duration // default 10 min
+	// CreateWait is how long the answer to a new topic's creator waits for its partitions to open. They hold requests meanwhile.
+	CreateWait time.Duration // default 6 s
 	// StopWait is how long a stopping partition waits for what is under way.
 	StopWait time.Duration // default 5 s
 }
@@ -90,6 +92,7 @@ var DefaultLimits = Limits{
 	RoundsEvery:      time.Second,
 	Moves:            16,
 	ReplaceAfter:     10 * time.Minute,
+	CreateWait:       6 * time.Second,
 	StopWait:         5 * time.Second,
 }
 
@@ -119,6 +122,7 @@ func (l Limits) orDefaults() Limits {
 	l.RoundsEvery = either(l.RoundsEvery, d.RoundsEvery)
 	l.Moves = either(l.Moves, d.Moves)
 	l.ReplaceAfter = either(l.ReplaceAfter, d.ReplaceAfter)
+	l.CreateWait = either(l.CreateWait, d.CreateWait)
 	l.StopWait = either(l.StopWait, d.StopWait)
 	return l
 }

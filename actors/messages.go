@@ -280,6 +280,11 @@ type (
 		answer partitions.OffsetAnswer
 	}
 	outdated struct{ unlogged }
+	// createOverdue: whoever created a topic has waited long enough for its partitions to open.
+	createOverdue struct {
+		unlogged
+		topic id.TopicID
+	}
 	// retry: look again at what is doomed and not forgotten.
 	retry struct{ unlogged }
 	// reached: the partition's leader lives here, and its configuration is what that version of the assignment wants.

@@ -35,6 +35,7 @@ func (o *createOrder) conclude(c *curator, r catalog.Result, err error) {
 	}
 	c.log.Info("topic created", "topic", string(r.Topic.Name), "id", r.Topic.ID.String(), "partitions", len(r.Topic.Partitions))
 	c.reconcile()
+	c.later(c.limits.CreateWait, c.self, createOverdue{topic: r.Topic.ID})
 	c.creating[r.Topic.ID] = append(c.creating[r.Topic.ID], creation{topic: r.Topic, order: o})
 	c.complete(r.Topic.ID)
 }

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -67,6 +68,67 @@ func (p *RealPool) work() {
 		p.queue = p.queue[1:]
 		p.mu.Unlock()
 		job()
+	}
+}
+
+// crewEach is how many actors a crew runs at once for each processor: actors do not block, but now and then one waits for a
+// lock.
+const crewEach = 4
+
+// actorTurns is how many messages an actor handles before it lets others have the processor.
+const actorTurns = 300
+
+// Crew runs actors on goroutines that it keeps. Protoactor's own dispatcher starts one for every wake: its stack begins small
+// and is copied as it grows, which costs more than the tick that an idle partition woke for.
+type Crew struct {
+	most int
+
+	mu      sync.Mutex
+	queue   []func()
+	resting []chan func() // who has nothing to do; the last to rest is the first to be woken
+	hands   int
+}
+
+// NewCrew makes a crew for the processors there are. Its goroutines last as long as the process.
+func NewCrew() *Crew { return &Crew{most: max(2, runtime.GOMAXPROCS(0)) * crewEach} }
+
+// Throughput implements protoactor's Dispatcher.
+func (c *Crew) Throughput() int { return actorTurns }
+
+// Schedule implements protoactor's Dispatcher: run is called soon, on some goroutine.
+func (c *Crew) Schedule(run func()) {
+	c.mu.Lock()
+	switch n := len(c.resting); {
+	case n > 0:
+		hand := c.resting[n-1]
+		c.resting = c.resting[:n-1]
+		c.mu.Unlock()
+		hand <- run
+		return
+	case c.hands < c.most:
+		c.hands++
+		go c.work(run)
+	default:
+		c.queue = append(c.queue, run)
+	}
+	c.mu.Unlock()
+}
+
+func (c *Crew) work(run func()) {
+	woken := make(chan func(), 1)
+	for {
+		run()
+		c.mu.Lock()
+		if len(c.queue) > 0 {
+			run = c.queue[0]
+			c.queue[0] = nil
+			c.queue = c.queue[1:]
+			c.mu.Unlock()
+			continue
+		}
+		c.resting = append(c.resting, woken)
+		c.mu.Unlock()
+		run = <-woken
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -48,8 +49,11 @@ type Directory struct {
 	path    string
 	options Options
 	lock    *os.File
+	named   atomic.Uint64 // replicas' directories given their names, counted after each renaming
 
 	mu       sync.Mutex
+	making   map[id.Replica]bool // ids that begin now
+	settled  uint64              // the directories up to this number have durable names
 	identity Identity
 	register *register
 	open     map[id.Replica]bool // logs open now, or being opened or removed
@@ -76,7 +80,7 @@ func OpenDirectory(path string, options Options) (*Directory, error) {
 	}
 	d := &Directory{
 		path: path, options: options,
-		open: make(map[id.Replica]bool), doubts: make(map[id.Replica]doubt),
+		open: make(map[id.Replica]bool), making: make(map[id.Replica]bool), doubts: make(map[id.Replica]doubt),
 	}
 	if d.lock, err = lockDirectory(path, options.Holder); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -264,5 +265,31 @@ func TestCreateCosts(t *testing.T) {
 	must(t, b.directory.Remove(id.Partition{Topic: 5}, 55))
 	if got := fmt.Sprint(sys.trace[from:]); got != "[write fsync fsync directory]" {
 		t.Fatalf("got %s", got)
+	}
+}
+
+// Replicas that begin at one time share the syncs of the directory that names them, and each is there after a restart.
+func TestManyBeginAtOnce(t *testing.T) {
+	b := newBench(t, Options{})
+	const many = 64
+	var group sync.WaitGroup
+	for r := id.Replica(1000); r < 1000+many; r++ {
+		group.Add(2)
+		for range 2 { // the second finds it registered, or being made
+			go func() {
+				defer group.Done()
+				err := b.directory.Create(id.Partition{Topic: id.TopicID(r)}, r, new(birth()), partitions.HardState{Term: 1, Commit: 1})
+				if err != nil && !errors.Is(err, ErrOpen) {
+					t.Errorf("replica %d: %v", r, err)
+				}
+			}()
+		}
+	}
+	group.Wait()
+	b.restart()
+	for r := id.Replica(1000); r < 1000+many; r++ {
+		l, err := b.directory.Open(id.Partition{Topic: id.TopicID(r)}, r)
+		must(t, err)
+		must(t, l.Close())
 	}
 }

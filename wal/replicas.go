@@ -16,27 +16,60 @@ import (
 // where its directory is gone: that is amnesia, and Open says so. It returns ErrRemoved for a replica that was removed,
 // and an error that unwraps to partitions.ErrDamaged while the register is damaged: it cannot tell whether the id is new.
 func (d *Directory) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if found, ok := d.register.ids[r]; ok {
-		return found.check(p)
-	}
-	if d.register.refused != nil {
-		return fmt.Errorf("replica %d of %v cannot begin: %w", r, p, d.register.refused)
-	}
-	path := d.replica(p, r)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if err := d.build(path, r, birth, state); err != nil {
-			return fmt.Errorf("replica %d of %v: %w", r, p, err)
-		}
-	} else if err != nil {
+	if begun, err := d.conceive(p, r); begun || err != nil {
 		return err
 	}
-	// A directory of that name is complete: a crash came between its renaming and the register.
-	if err := d.options.system.syncDirectory(d.replicas()); err != nil {
+	err := d.appear(d.replica(p, r), r, birth, state)
+	named := d.named.Add(1)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.making, r)
+	if err != nil {
+		return fmt.Errorf("replica %d of %v: %w", r, p, err)
+	}
+	if err := d.settleNames(named); err != nil {
 		return err
 	}
 	return d.register.add(Registration{Replica: r, Partition: p})
+}
+
+// conceive claims an id that is to begin; begun: it has already.
+func (d *Directory) conceive(p id.Partition, r id.Replica) (begun bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if found, ok := d.register.ids[r]; ok {
+		return true, found.check(p)
+	}
+	switch {
+	case d.register.refused != nil:
+		return false, fmt.Errorf("replica %d of %v cannot begin: %w", r, p, d.register.refused)
+	case d.making[r]:
+		return false, fmt.Errorf("replica %d of %v is being made: %w", r, p, ErrOpen)
+	}
+	d.making[r] = true
+	return false, nil
+}
+
+// appear makes a replica's directory. One of that name is complete: a crash came between its renaming and the register.
+func (d *Directory) appear(path string, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return d.build(path, r, birth, state)
+}
+
+// settleNames makes the names of replicas' directories durable up to a number, unless a sync that began after that one was
+// given has done so: many that are made at one time share it.
+func (d *Directory) settleNames(number uint64) error {
+	if number <= d.settled {
+		return nil
+	}
+	through := d.named.Load()
+	if err := d.options.system.syncDirectory(d.replicas()); err != nil {
+		return err
+	}
+	d.settled = through
+	return nil
 }
 
 // build makes a replica's directory under another name and renames it when it is complete and durable.

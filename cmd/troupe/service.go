@@ -79,7 +79,7 @@ func (b *service) start(ctx context.Context) error {
 	b.links = &links{meter: b.lookout.metrics.Peers}
 	node, err := actors.NewNode(actors.Options{
 		Seams: actors.Seams{
-			Clock: actors.RealClock{}, Disk: b.directory, Pool: actors.NewPool(b.config.Data.Syncs), Stopwatch: actors.NewStopwatch(),
+			Clock: actors.RealClock{}, Disk: b.directory, Pool: actors.NewPool(b.config.Data.Syncs), Stopwatch: actors.NewStopwatch(), Dispatcher: actors.NewCrew(),
 			Peers: b.links,
 		},
 		Cluster:     cluster,
