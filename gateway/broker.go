@@ -28,6 +28,9 @@ type Broker interface {
 	// Assign is proposed likewise; the partition moves after its completion.
 	Assign(c catalog.Assign, done func(*catalog.Topic, error))
 	DeleteTopic(topic id.TopicID, done func(error))
+	// Drain empties a broker, or fills it again; Dismiss has it leave for ever. What moves does so after the completion.
+	Drain(c catalog.Drain, done func(error))
+	Dismiss(c catalog.Dismiss, done func(error))
 	InitProducer(done func(id.Producer, int16, error))
 
 	// Leader tells which node leads a partition and in which term, as far as this broker has heard; 0 and 0 if it has not. The

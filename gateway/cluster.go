@@ -56,7 +56,7 @@ func (s *Session) count(state *catalog.State, nodes []protocol.ClusterNode) {
 	}
 	for _, t := range state.Topics { // any order: sums have none
 		for number, a := range t.Partitions {
-			for _, p := range a.Replicas {
+			for _, p := range a.All() { // those that leave are still there
 				if n := at[p.Node]; n != nil {
 					n.Replicas++
 				}

@@ -194,6 +194,20 @@ func (b *fakeBroker) DeleteTopic(t id.TopicID, done func(error)) {
 	b.complete(func() { done(err) })
 }
 
+func (b *fakeBroker) Drain(c catalog.Drain, done func(error)) { b.conclude(c, done) }
+
+func (b *fakeBroker) Dismiss(c catalog.Dismiss, done func(error)) { b.conclude(c, done) }
+
+func (b *fakeBroker) conclude(c catalog.Command, done func(error)) {
+	b.mu.Lock()
+	err := b.failAll
+	if err == nil {
+		err = b.apply(c).Err
+	}
+	b.mu.Unlock()
+	b.complete(func() { done(err) })
+}
+
 func (b *fakeBroker) InitProducer(done func(id.Producer, int16, error)) {
 	b.mu.Lock()
 	b.producer++

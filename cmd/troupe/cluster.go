@@ -15,7 +15,8 @@ import (
 )
 
 func clusterCommand(s *session) *cobra.Command {
-	return noun("cluster", "Look at the cluster, and move partitions", clusterStatusCommand(s), clusterPartitionsCommand(s), clusterAssignCommand(s))
+	return noun("cluster", "Look at the cluster, move partitions, empty brokers", clusterStatusCommand(s), clusterNodesCommand(s),
+		clusterPartitionsCommand(s), clusterAssignCommand(s), clusterTransferCommand(s), clusterDrainCommand(s), clusterDecommissionCommand(s))
 }
 
 // statusFlags are what the command line of cluster status says.

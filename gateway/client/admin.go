@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"troupe/gateway/protocol"
+	"troupe/partitions/id"
 )
 
 // CreateTopic creates a topic. Settings are written as people write them: "retention.ms" to "7d". Codes of its errors:
@@ -55,6 +56,19 @@ func (c *Client) AssignReplicas(ctx context.Context, r *protocol.AssignReplicasR
 		return nil, err
 	}
 	return answer, nil
+}
+
+// DrainNode has a broker take no more replicas, and those it has move to others; or, with on false, the opposite. It returns when
+// that is decided; DescribeCluster tells how many replicas are left. Codes of its errors: UNKNOWN_BROKER; BROKER_IN_USE where too
+// few brokers would be left.
+func (c *Client) DrainNode(ctx context.Context, node id.Node, on bool) error {
+	return c.cluster.persist(ctx, fmt.Sprintf("drain broker %v", node), &protocol.DrainNodeRequest{Node: node, On: on}, new(protocol.DrainNodeResponse), doAgain)
+}
+
+// DismissNode has a broker without replicas leave the cluster for ever. Codes of its errors: UNKNOWN_BROKER; BROKER_IN_USE while
+// it has replicas.
+func (c *Client) DismissNode(ctx context.Context, node id.Node) error {
+	return c.cluster.persist(ctx, fmt.Sprintf("dismiss broker %v", node), &protocol.DismissNodeRequest{Node: node}, new(protocol.DismissNodeResponse), doAgain)
 }
 
 // ListTopics lists every topic that is not internal, by name.

@@ -11,6 +11,8 @@ const (
 	APIPing            API = 2
 	APIMetadata        API = 3
 	APIDescribeCluster API = 4
+	APIDrainNode       API = 5
+	APIDismissNode     API = 6
 	APICreateTopic     API = 10
 	APIDeleteTopic     API = 11
 	APIDescribeTopic   API = 12
@@ -35,6 +37,8 @@ var apis = []struct {
 	{APIPing, "Ping", 1, func() Message { return new(PingRequest) }, func() Message { return new(PingResponse) }},
 	{APIMetadata, "Metadata", 2, func() Message { return new(MetadataRequest) }, func() Message { return new(MetadataResponse) }},
 	{APIDescribeCluster, "DescribeCluster", 2, func() Message { return new(DescribeClusterRequest) }, func() Message { return new(DescribeClusterResponse) }},
+	{APIDrainNode, "DrainNode", 1, func() Message { return new(DrainNodeRequest) }, func() Message { return new(DrainNodeResponse) }},
+	{APIDismissNode, "DismissNode", 1, func() Message { return new(DismissNodeRequest) }, func() Message { return new(DismissNodeResponse) }},
 	{APICreateTopic, "CreateTopic", 2, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},
 	{APIDeleteTopic, "DeleteTopic", 1, func() Message { return new(DeleteTopicRequest) }, func() Message { return new(DeleteTopicResponse) }},
 	{APIDescribeTopic, "DescribeTopic", 2, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"troupe/gateway/client"
@@ -15,7 +16,7 @@ var ErrLoad = errors.New("bench: bad load")
 
 // Load says what to do to a broker.
 type Load struct {
-	Broker     string  `json:"broker"` // HOST:PORT
+	Broker     string  `json:"broker"` // HOST:PORT, several with commas
 	Topic      string  `json:"topic"`  // empty: a name of its own
 	Partitions int32   `json:"partitions"`
 	Rate       float64 `json:"rate"` // records per second of all clients together; 0: as fast as possible
@@ -82,7 +83,7 @@ func (l *Load) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(client.WithBroker(l.Broker), client.WithClientName("troupe bench"), client.WithCompression(codec),
+	return client.New(client.WithBroker(strings.Split(l.Broker, ",")...), client.WithClientName("troupe bench"), client.WithCompression(codec),
 		client.WithAcks(acksByName[l.Acks]), client.WithBatchBytes(l.BatchBytes), client.WithLinger(l.Linger),
 		client.WithFetchBytes(l.FetchBytes))
 }
