@@ -181,7 +181,7 @@ func (r *Replica) handOver(voters []id.Replica) {
 func (r *Replica) fit() []id.Replica {
 	var fit []id.Replica
 	r.node.WithProgress(func(peer uint64, _ raft.ProgressType, p tracker.Progress) {
-		if id.Replica(peer) == r.options.Replica || p.RecentActive && p.State == tracker.StateReplicate && id.Index(p.Match)+caughtUpEntries >= r.log.last {
+		if id.Replica(peer) == r.options.Replica || r.peers.active(id.Replica(peer)) && p.State == tracker.StateReplicate && id.Index(p.Match)+caughtUpEntries >= r.log.last {
 			fit = append(fit, id.Replica(peer))
 		}
 	})

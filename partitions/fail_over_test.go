@@ -306,3 +306,30 @@ func (g *group) trouble(steps int) {
 		}
 	}
 }
+
+// Whoever looks at a leader at any moment is told who is there, and who is not.
+func TestWhoIsThere(t *testing.T) {
+	g := newGroup(t, 12, 3)
+	leader := g.lead()
+	g.tick(partitions.ElectionTicks)
+	there := func() (n int) {
+		for _, p := range g.members[leader].replica.Status().Peers {
+			if p.Active {
+				n++
+			}
+		}
+		return n
+	}
+	for tick := range 4 * partitions.ElectionTicks {
+		g.members[leader].replica.Tick(g.now)
+		if there() != 2 { // before anybody can have answered
+			t.Fatalf("%d followers are there at tick %d", there(), tick)
+		}
+		g.tick(1)
+	}
+	g.crash(leader%3 + 1)
+	g.tick(2 * partitions.ElectionTicks)
+	if there() != 1 {
+		t.Errorf("%d followers are there, one is down", there())
+	}
+}

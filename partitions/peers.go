@@ -2,6 +2,7 @@ package partitions
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -26,6 +27,23 @@ type peers struct {
 	// snapshots are on their way to followers, in the order they were sent.
 	snapshots []travelling
 	silent    int // ticks since a leader was heard
+	ticks     int // since the replica began
+	// heard tells at which of these ticks a replica was heard last, of those heard within ElectionTicks or little more. Raft's
+	// own note is no answer: with every election timeout it begins anew, and then nobody has been heard for a moment.
+	heard map[id.Replica]int
+}
+
+// tick counts, and forgets who was not heard for too long.
+func (p *peers) tick() {
+	if p.ticks++; p.ticks%ElectionTicks == 0 {
+		maps.DeleteFunc(p.heard, func(r id.Replica, _ int) bool { return !p.active(r) })
+	}
+}
+
+// active tells whether a replica was heard within the last election timeout.
+func (p *peers) active(r id.Replica) bool {
+	at, found := p.heard[r]
+	return found && p.ticks-at <= ElectionTicks
 }
 
 type travelling struct {
@@ -47,6 +65,12 @@ func (r *Replica) Step(from id.Node, m Message, now id.Timestamp) {
 	}
 	if home == 0 {
 		r.meet(Placed{Replica: m.From, Node: from})
+	}
+	if home != 0 { // of whom nothing was known there may be any number
+		if r.peers.heard == nil {
+			r.peers.heard = map[id.Replica]int{}
+		}
+		r.peers.heard[m.From] = r.peers.ticks
 	}
 	if k := m.Kind(); (k == KindAppend || k == KindHeartbeat || k == KindSnapshot) && m.Term() >= r.term {
 		r.peers.silent = 0

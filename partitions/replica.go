@@ -199,6 +199,7 @@ func (r *Replica) Tick(now id.Timestamp) {
 		return
 	}
 	r.step(func() error { r.node.Tick(); return nil })
+	r.peers.tick()
 	if r.peers.silent++; r.role == RoleLeader {
 		r.peers.silent = 0
 	}

@@ -149,7 +149,7 @@ func (r *Replica) peerStatus() []PeerStatus {
 		if replica := id.Replica(peer); replica != r.options.Replica {
 			all = append(all, PeerStatus{
 				Placed: Placed{Replica: replica, Node: r.home(replica)}, Learner: kind == raft.ProgressTypeLearner,
-				Match: id.Index(p.Match), Active: p.RecentActive, State: peerStates[p.State],
+				Match: id.Index(p.Match), Active: r.peers.active(replica), State: peerStates[p.State],
 			})
 		}
 	})
