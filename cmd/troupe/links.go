@@ -27,7 +27,7 @@ func (l *links) Send(to id.Node, frame []byte) bool {
 	return sent
 }
 
-// address is where others reach it, as far as this machine knows; "" before it is open.
+// address is where it listens; "" before it is open.
 func (l *links) address() string {
 	if link := l.link.Load(); link != nil {
 		return link.Addr()

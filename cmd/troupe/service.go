@@ -134,7 +134,7 @@ func (b *service) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- b.server.Serve(b.listener) }()
 	b.lookout.wait("")
-	b.log.Info(readyMessage, "gateway", b.listener.Addr().String(), "peer", b.links.address(), "gossip", b.cluster.Gossip(),
+	b.log.Info(readyMessage, "gateway", b.listener.Addr().String(), "peer", b.reached(b.links.address()), "gossip", b.cluster.Gossip(),
 		"http", b.lookout.address, "data", b.config.Data.Directory, "cluster", b.cluster.ID().String(),
 		"node", b.directory.Identity().Node.String(), "version", version(), "pid", os.Getpid(), "after", time.Since(b.began).String())
 	for _, problem := range b.node.Problems() {

@@ -268,6 +268,35 @@ func TestForeigners(t *testing.T) {
 	}
 }
 
+// TestLonelyBrokerStops has a broker that began a cluster of its own on a network hear of another one under its secret: whoever
+// started it forgot --join.
+func TestLonelyBrokerStops(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(must(t, "", "secret", "new")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := []string{"--peer", ":0", "--gossip", ":0", "--secret-file", secret}
+	lonely := processAt(t, t.TempDir(), "127.0.0.1:0", open...)
+	if lonely == nil {
+		t.FailNow()
+	}
+	if isLoopback(hostOf(lonely.Gossip)) {
+		t.Skip("this machine has no other interface than loopback")
+	}
+	used := &member{directory: t.TempDir()}
+	used.process = processAt(t, used.directory, "127.0.0.1:0", open...)
+	must(t, "", "topic", "create", "pets", "--broker", used.Gateway)
+	used.kill()
+	if used.process = processAt(t, used.directory, "127.0.0.1:0", append(open, "--join", lonely.Gossip)...); used.process == nil {
+		t.FailNow()
+	}
+	<-lonely.exited
+	if lonely.outcome == nil {
+		t.Error("it has ended as if all were well")
+	}
+	must(t, "", "topic", "describe", "pets", "--broker", used.Gateway)
+}
+
 // TestBootstrapExpect starts brokers that know of each other and of no cluster: one of them makes it, once.
 func TestBootstrapExpect(t *testing.T) {
 	var gossip []string
