@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -167,6 +169,43 @@ func TestThreeBrokers(t *testing.T) {
 	t.Logf("an orderly stop of the leader kept a write waiting for at most %v", slowest.Round(time.Millisecond))
 	w.finish()
 	readBack(t, rest.Gateway, w.books)
+	for number, books := range w.books {
+		v := books.verdict()
+		t.Logf("producer %d: %d sent, %d acknowledged, %d read", number, v.sent, v.acknowledged, v.read)
+		if err := v.err(); err != nil {
+			t.Errorf("producer %d: %v", number, err)
+		}
+	}
+}
+
+// TestKillsUnderLoad kills one broker after the other with SIGKILL at random moments, whatever it leads and whether or not the
+// last one has caught up, while producers write. Nothing acknowledged may be missing, doubled or out of order.
+func TestKillsUnderLoad(t *testing.T) {
+	rounds := 8
+	if testing.Short() {
+		rounds = 3
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	moments := rand.New(rand.NewPCG(seed, 0))
+	members := cluster(t, 3)
+	must(t, "", "topic", "create", "crash", "--replicas", "3", "--partitions", strconv.Itoa(crashPartitions), "--broker", members[0].Gateway)
+	w := startWriters(t, members[0].Gateway)
+	for range rounds {
+		w.awaitAcknowledged(t, 1+moments.IntN(20_000))
+		m := members[moments.IntN(len(members))]
+		m.kill()
+		if moments.IntN(2) == 0 {
+			w.awaitAcknowledged(t, 1+moments.IntN(20_000))
+		}
+		if m.again(t); m.process == nil {
+			t.FailNow()
+		}
+	}
+	w.awaitAcknowledged(t, 1)
+	w.finish()
+	awaitTopic(t, members[1].Gateway, "crash", "caught up", whole)
+	readBack(t, members[2].Gateway, w.books)
 	for number, books := range w.books {
 		v := books.verdict()
 		t.Logf("producer %d: %d sent, %d acknowledged, %d read", number, v.sent, v.acknowledged, v.read)
