@@ -22,7 +22,13 @@ type forward struct {
 func (p *peer) prepare(partition id.Partition, q forwarded) (*forward, error) {
 	now := p.stage.seams.Clock.Now()
 	f := &forward{partition: partition, request: q, frame: requestFrame(p.stage.life, partition, q, now)}
-	wait := max(q.until()-now, 0) + millis(p.stage.limits.ForwardWait)
+	wait := max(q.until()-now, 0)
+	switch q.what() {
+	case askFetch, askOffsets, askDescribe:
+		wait += millis(p.stage.limits.ReadWait)
+	default:
+		wait += millis(p.stage.limits.ForwardWait)
+	}
 	f.beats = uint64(wait+partitions.TickMillis-1) / partitions.TickMillis
 	if len(f.frame) > MaxFrameBytes {
 		return nil, fmt.Errorf("%v: a request of %d bytes, broker %v takes %d: %w", partition, len(f.frame), p.node, MaxFrameBytes,

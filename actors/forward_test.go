@@ -123,7 +123,7 @@ func TestLostForwards(t *testing.T) {
 		c.lose = only(lost.kind, askFetch, 1)
 		fetched := &answers[partitions.FetchAnswer]{}
 		near.node.Router().Fetch(p, partitions.Fetch{MaxBytes: 1}, fetched.take)
-		c.pass(DefaultLimits.ForwardWait + 100*time.Millisecond)
+		c.pass(DefaultLimits.ReadWait + 100*time.Millisecond)
 		if a := fetched.only(t); !errors.Is(a.Err, partitions.ErrNotReady) {
 			t.Errorf("%s of a fetch lost: %v", lost.name, a.Err)
 		}

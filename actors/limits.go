@@ -43,6 +43,8 @@ type Limits struct {
 	// ForwardWait is how long a forwarded request waits for its answer, beyond the time that it asks to wait for itself.
 	// So long also waits who must first know that the catalog seen here is new enough.
 	ForwardWait time.Duration // default 10 s
+	// ReadWait is the same for a request that changes nothing: it may simply be asked again.
+	ReadWait time.Duration // default 2 s
 	// FreightBytes is the largest state of a partition that travels between brokers; FreightABeat is how much of it leaves
 	// with each tick.
 	FreightBytes int // default 256 MiB
@@ -50,7 +52,7 @@ type Limits struct {
 	// LeadersEvery is how often other brokers are told all that this one leads, in ticks. What changes is told at once.
 	LeadersEvery int // default 60: 3 s
 	// TailWait is how long one question for news of the catalog waits for some.
-	TailWait time.Duration // default 5 s
+	TailWait time.Duration // default 2 s
 	// TailRetry comes before the next question when one was not answered.
 	TailRetry time.Duration // default 200 ms
 	// RoundsEvery is how often the broker that leads the catalog looks how the cluster is, and every other tells it what it
@@ -87,7 +89,8 @@ var DefaultLimits = Limits{
 	FreightBytes:     256 << 20,
 	FreightABeat:     2 << 20,
 	LeadersEvery:     60,
-	TailWait:         5 * time.Second,
+	ReadWait:         2 * time.Second,
+	TailWait:         2 * time.Second,
 	TailRetry:        200 * time.Millisecond,
 	RoundsEvery:      time.Second,
 	Moves:            16,
@@ -117,6 +120,7 @@ func (l Limits) orDefaults() Limits {
 	l.FreightBytes = either(l.FreightBytes, d.FreightBytes)
 	l.FreightABeat = either(l.FreightABeat, d.FreightABeat)
 	l.LeadersEvery = either(l.LeadersEvery, d.LeadersEvery)
+	l.ReadWait = either(l.ReadWait, d.ReadWait)
 	l.TailWait = either(l.TailWait, d.TailWait)
 	l.TailRetry = either(l.TailRetry, d.TailRetry)
 	l.RoundsEvery = either(l.RoundsEvery, d.RoundsEvery)

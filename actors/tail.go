@@ -69,6 +69,8 @@ func (c *curator) hear(a partitions.FetchAnswer) {
 		c.askAnyone()
 	case err != nil:
 		c.later(c.limits.TailRetry, c.self, tailAgain{})
+	case len(a.Batches) == 0: // a leader whose clock was set back does not let it wait: do not ask as fast as it answers
+		c.later(tickTime, c.self, tailAgain{})
 	default:
 		c.known()
 		c.ask()
