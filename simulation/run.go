@@ -47,7 +47,7 @@ type Report struct {
 
 // Replay is the command that runs the same again, with every event printed.
 func (r *Report) Replay() string {
-	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --length %v --trace", r.Seed, r.Length)
+	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --nodes %d --length %v --trace", r.Seed, r.Options.Nodes, r.Length)
 }
 
 // Run runs one seed: a broker under load and faults, then at rest, then read whole and judged. It replaces

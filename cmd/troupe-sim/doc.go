@@ -2,7 +2,8 @@
 // run, to the last event, on any machine: see package simulation.
 //
 //	troupe-sim --seed 7 --trace          one run, every event printed
-//	troupe-sim --seeds 500               seeds 0 to 499
+//	troupe-sim --seeds 500               seeds 0 to 499, in as many processes as there are cores
+//	troupe-sim --seeds 500 --nodes 3     all of them with three brokers
 //	troupe-sim --seed 7 --check-determinism
 //
 // It exits with 1 when a promise was broken, and prints the command that replays the run.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -18,6 +19,7 @@ type flags struct {
 	seeds            int
 	length           time.Duration
 	nodes            int
+	jobs             int
 	trace            bool
 	checkDeterminism bool
 	failFast         bool
@@ -43,16 +45,20 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p := printer{out: c.OutOrStdout(), json: f.json}
-			if c.Flags().Changed("seeds") {
+			switch {
+			case f.seeds > chunk && f.jobs > 1:
+				return f.parallel(p)
+			case c.Flags().Changed("seeds"):
 				return f.many(p)
 			}
 			return f.one(p)
 		},
 	}
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "the seed of the run, or the first of --seeds")
-	c.Flags().IntVar(&f.seeds, "seeds", 1, "how many seeds to run, one after the other")
+	c.Flags().IntVar(&f.seeds, "seeds", 1, "how many seeds to run")
 	c.Flags().DurationVar(&f.length, "length", simulation.DefaultLength, "virtual time under load and faults, per seed")
 	c.Flags().IntVar(&f.nodes, "nodes", 0, "how many brokers; 0: each seed draws it")
+	c.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "how many processes share the seeds")
 	c.Flags().BoolVar(&f.trace, "trace", false, "print every event worth seeing")
 	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice and compare the hashes")
 	c.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first seed that breaks a promise")

@@ -3,11 +3,31 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
 	"troupe/simulation"
 )
+
+// asProgram makes the test binary be the program, for tests that start it again.
+const asProgram = "TROUPE_SIM_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestSeedsInSeveralProcessesComeInOrder(t *testing.T) {
+	t.Setenv(asProgram, "1")
+	alone := execute(t, "--seeds", "23", "--length", "500ms", "--json", "--jobs", "1")
+	if shared := execute(t, "--seeds", "23", "--length", "500ms", "--json", "--jobs", "3"); shared != alone {
+		t.Error("other reports, or another order, than from one process")
+	}
+}
 
 func execute(t *testing.T, arguments ...string) string {
 	t.Helper()
