@@ -92,6 +92,9 @@ func (o *overseer) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 		}
 		l.trusted = found.Last + 1
 	}
+	if len(found.Terms) > 0 { // what lies in front of them is damaged, and of no known term
+		l.terms = make([]id.Term, found.Terms[0].Index-found.First)
+	}
 	for i, t := range found.Terms {
 		until := found.Last + 1
 		if i+1 < len(found.Terms) {
