@@ -26,6 +26,7 @@ type courier struct {
 	asked   map[uint64]*forward
 	beats   uint64 // while something waited
 	soonest uint64 // at no earlier beat is one of asked given up
+	news    uint64 // leaders.news when asked was last compared with who leads
 
 	freight freight
 	late    []late // in the order in which they were made
@@ -101,6 +102,7 @@ func (c *courier) beat() {
 	c.ship()
 	c.carry()
 	c.catchUp()
+	c.supersede()
 	c.expire()
 	c.note()
 }

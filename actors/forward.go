@@ -123,6 +123,25 @@ func (*severed) deliver(c *courier) {
 	c.abandon(func(*forward) bool { return true }, fmt.Errorf("the link to broker %v has ended", c.peer.node))
 }
 
+// supersededBeats is how long the answer of a broker that leads no more is waited for: it is on its way, or never comes.
+const supersededBeats = 4 // 200 ms
+
+// supersede gives the requests little time whose partition another broker leads by now. The one that was asked may be dead
+// without its link showing it, and while they wait nothing goes to the new leader: see route.
+func (c *courier) supersede() {
+	news := c.leaders.news.Load()
+	if news == c.news {
+		return
+	}
+	c.news = news
+	for _, f := range c.asked { // any order
+		if node, _ := c.leaders.leader(f.partition); node != 0 && node != c.peer.node {
+			f.beats = min(f.beats, c.beats+supersededBeats)
+			c.soonest = min(c.soonest, f.beats)
+		}
+	}
+}
+
 // expire ends what has waited for too long. It counts beats: a clock that is set back would make the wait longer.
 func (c *courier) expire() {
 	if len(c.asked) == 0 || c.beats < c.soonest {

@@ -327,3 +327,24 @@ func TestStaleLeader(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 }
+
+// TestSilentLeader: the machine of a leader dies, and its link does not show it. What waits for it is given up soon after
+// another broker leads, or nothing would go there meanwhile.
+func TestSilentLeader(t *testing.T) {
+	c := newCluster(t, 3, Limits{})
+	p := at(c.create(c.brokers[0], "orders", 1, c.brokers...), 0)
+	c.until("led", func() bool { node, _ := leaderOf(c.brokers[0], p); return node != 0 })
+	leader, _ := leaderOf(c.brokers[0], p)
+	near := c.brokers[leader%3] // the one behind it: nodes count from 1
+	c.until("known", func() bool { node, _ := leaderOf(near, p); return node == leader })
+	c.lose = func(from, to id.Node, _ []byte) bool { return from == leader || to == leader }
+	sent := near.send(p, "a")
+	c.until("led by another", func() bool { node, _ := leaderOf(near, p); return node != 0 && node != leader })
+	c.pass(time.Second)
+	if a := sent.only(t); !errors.Is(a.Err, partitions.ErrOutcomeUnknown) {
+		t.Errorf("under way to who leads no more: %v", a.Err)
+	}
+	if a := near.produce(p, "b"); a.Err != nil || a.Base != 0 {
+		t.Errorf("to the new leader: %+v", a)
+	}
+}

@@ -12,6 +12,7 @@ import (
 type leaders struct {
 	mu     sync.Mutex
 	routes map[id.Partition]*route
+	news   atomic.Uint64 // counts how often another leader was learned
 }
 
 // route is where the requests to one partition go.
@@ -51,12 +52,16 @@ func (l *leaders) learn(p id.Partition, term id.Term, node id.Node) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.find(p)
+	before := r.node
 	switch seen := id.Term(r.seen.Load()); {
 	case term > seen:
 		r.seen.Store(uint64(term))
 		r.node = node
 	case term == seen && node != 0:
 		r.node = node
+	}
+	if r.node != 0 && r.node != before {
+		l.news.Add(1)
 	}
 }
 
