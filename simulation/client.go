@@ -23,8 +23,9 @@ type Client struct {
 	name   string
 	life   *Life // the client's own: clients never crash
 	random *rand.Rand
-	// broker is where wire leads, or led last.
+	// broker is where wire leads, or led last; home is where it always leads, if that is set.
 	broker *Broker
+	home   *Broker
 	wire   *Wire
 	// open tells that Hello was answered; calls made before then wait in unsent.
 	open        bool
@@ -98,7 +99,9 @@ func (k *call) end(response protocol.Message, err error) {
 func (c *Client) connect() {
 	c.open = false
 	brokers := c.world.cluster.brokers
-	c.broker = brokers[c.random.IntN(len(brokers))]
+	if c.broker = c.home; c.broker == nil {
+		c.broker = brokers[c.random.IntN(len(brokers))]
+	}
 	c.wire = c.broker.Connect(c)
 	hello := &protocol.HelloRequest{Client: c.name}
 	c.wire.Send(protocol.EncodeRequest(0, hello).Payload())

@@ -19,6 +19,8 @@ type Config struct {
 	Trace io.Writer
 	// Nodes is how many brokers there are; 0: the seed draws it.
 	Nodes int
+	// calm: the seed draws no fault.
+	calm bool
 }
 
 // DefaultLength is how long a run is under load, unless told otherwise.
@@ -76,6 +78,9 @@ func newWorld(c Config) *World {
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
 	w.trace.now = w.scheduler.Now
 	w.options.Damage, w.options.Weather = drawDamage(streams.Named("damage")), drawWeather(streams.Named("weather"))
+	if c.calm {
+		w.options.calm()
+	}
 	w.ledger, w.atlas = newLedger(w), newAtlas(w)
 	w.cluster = newCluster(w)
 	w.scheduler.after = w.cluster.afterStep
