@@ -1,85 +1,143 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"strconv"
+	"io"
 	"time"
 
 	"troupe/simulation"
 )
 
-// chunk is how many seeds one process runs: only one simulation can run in a process at a time.
-const chunk = 10
-
-// outcome is what a process found.
-type outcome struct {
-	reports []*simulation.Report
-	err     error
+// do does a job in this process.
+func (j job) do(trace io.Writer) *result {
+	if j.Study != "" {
+		return &result{FailOver: simulation.StudyFailOver(j.Seed, j.Nodes, j.Ending)}
+	}
+	return &result{Report: simulation.Run(simulation.Config{Seed: j.Seed, Length: time.Duration(j.Length), Nodes: j.Nodes, Trace: trace})}
 }
 
-// parallel runs the seeds in processes of their own, several at once, and takes their reports in the order of the seeds.
-func (f *flags) parallel(p printer) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	outcomes := make([]chan outcome, (f.seeds+chunk-1)/chunk)
-	slots := make(chan struct{}, f.jobs)
-	for i := range outcomes {
-		outcomes[i] = make(chan outcome, 1)
+// outcome is the result of one of many jobs.
+type outcome struct {
+	number int
+	result *result
+	err    error
+}
+
+// each does jobs in several processes at a time, and hands on their results in the order of the jobs, until take says that it
+// is enough. Where the determinism is to be checked every job is done twice, in two processes.
+func (f *flags) each(jobs []job, take func(*result) (more bool)) error {
+	todo, done, over := make(chan int), make(chan outcome), make(chan struct{})
+	lanes := max(1, min(f.jobs, len(jobs)))
+	ended := make(chan struct{})
+	for range lanes {
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			f.lane(jobs, todo, done, over)
+		}()
 	}
 	go func() {
-		for i := range outcomes {
-			slots <- struct{}{}
-			go func() {
-				defer func() { <-slots }()
-				outcomes[i] <- f.child(ctx, self, f.seed+uint64(i*chunk), min(chunk, f.seeds-i*chunk))
-			}()
-		}
-	}()
-	var set simulation.Set
-	begun := time.Now()
-	for i := range outcomes {
-		o := <-outcomes[i]
-		for j, r := range o.reports {
-			set.Add(r)
-			p.progress(r, &set, time.Since(begun), i*chunk+j == f.seeds-1)
-			if f.failFast && r.Violation != nil {
-				p.set(&set, time.Since(begun))
-				return set.Err()
+		defer close(todo)
+		for n := range jobs {
+			select {
+			case todo <- n:
+			case <-over:
+				return
 			}
 		}
+	}()
+	err := inOrder(len(jobs), done, take)
+	close(over)
+	for range lanes {
+		<-ended
+	}
+	return err
+}
+
+// inOrder hands on results as if they had come one after the other.
+func inOrder(count int, done <-chan outcome, take func(*result) bool) error {
+	early := map[int]outcome{}
+	for next := 0; next < count; next++ {
+		o, here := early[next]
+		for !here {
+			other := <-done
+			early[other.number] = other
+			o, here = early[next]
+		}
+		delete(early, next)
 		if o.err != nil {
 			return o.err
 		}
+		if !take(o.result) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// lane does one job after the other, in a process of its own, or two.
+func (f *flags) lane(jobs []job, todo <-chan int, done chan<- outcome, over <-chan struct{}) {
+	var first, second *worker
+	defer func() {
+		for _, w := range []*worker{first, second} {
+			if w != nil {
+				w.end()
+			}
+		}
+	}()
+	for n := range todo {
+		r, err := once(&first, jobs[n], over)
+		if err == nil && f.checkDeterminism {
+			var again *result
+			if again, err = once(&second, jobs[n], over); err == nil && again.hash() != r.hash() {
+				err = fmt.Errorf("seed %d is not deterministic: hash %s, then %s in another process", jobs[n].Seed, r.hash(), again.hash())
+			}
+		}
+		select {
+		case done <- outcome{n, r, err}:
+		case <-over:
+			return
+		}
+	}
+}
+
+// once does a job in a process, which is begun if there is none yet and ended early if it is over.
+func once(w **worker, j job, over <-chan struct{}) (*result, error) {
+	if *w == nil {
+		begun, err := newWorker()
+		if err != nil {
+			return nil, err
+		}
+		*w = begun
+	}
+	answered := make(chan struct{})
+	defer close(answered)
+	process := (*w).process.Process
+	go func() {
+		select {
+		case <-over:
+			_ = process.Kill() // nobody waits for it: the run fails, which nobody hears
+		case <-answered:
+		}
+	}()
+	return (*w).run(j)
+}
+
+// many runs seed after seed and prints how it goes.
+func (f *flags) many(p printer) error {
+	var set simulation.Set
+	begun := time.Now()
+	jobs := make([]job, f.seeds)
+	for i := range jobs {
+		jobs[i] = job{Seed: f.seed + uint64(i), Length: int64(f.length), Nodes: f.nodes}
+	}
+	err := f.each(jobs, func(r *result) bool {
+		set.Add(r.Report)
+		p.progress(r.Report, &set, time.Since(begun), set.Runs == f.seeds)
+		return !f.failFast || r.Report.Violation == nil
+	})
+	if err != nil {
+		return err
 	}
 	p.set(&set, time.Since(begun))
 	return set.Err()
-}
-
-// child runs some seeds in a process.
-func (f *flags) child(ctx context.Context, self string, seed uint64, seeds int) (o outcome) {
-	c := exec.CommandContext(ctx, self, "--seed", strconv.FormatUint(seed, 10), "--seeds", strconv.Itoa(seeds), "--jobs", "1", "--json",
-		"--length", f.length.String(), "--nodes", strconv.Itoa(f.nodes), "--check-determinism="+strconv.FormatBool(f.checkDeterminism))
-	var out, complaint bytes.Buffer
-	c.Stdout, c.Stderr = &out, &complaint
-	err := c.Run()
-	for line := range bytes.Lines(out.Bytes()) {
-		r := &simulation.Report{}
-		if broken := json.Unmarshal(line, r); broken != nil {
-			return outcome{o.reports, fmt.Errorf("seeds from %d: %w", seed, broken)}
-		}
-		o.reports = append(o.reports, r)
-	}
-	if len(o.reports) < seeds && err != nil {
-		o.err = fmt.Errorf("seeds from %d: %w: %s", seed, err, bytes.TrimSpace(complaint.Bytes()))
-	}
-	return o
 }

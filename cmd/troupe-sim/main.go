@@ -19,11 +19,13 @@ type flags struct {
 	seeds            int
 	length           time.Duration
 	nodes            int
-	jobs             int
 	trace            bool
 	checkDeterminism bool
 	failFast         bool
 	json             bool
+	jobs             int
+	study            string
+	worker           bool
 }
 
 func main() {
@@ -46,8 +48,10 @@ func command() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			p := printer{out: c.OutOrStdout(), json: f.json}
 			switch {
-			case f.seeds > chunk && f.jobs > 1:
-				return f.parallel(p)
+			case f.worker:
+				return work(c.InOrStdin(), c.OutOrStdout())
+			case f.study != "":
+				return f.studied(p)
 			case c.Flags().Changed("seeds"):
 				return f.many(p)
 			}
@@ -58,24 +62,15 @@ func command() *cobra.Command {
 	c.Flags().IntVar(&f.seeds, "seeds", 1, "how many seeds to run")
 	c.Flags().DurationVar(&f.length, "length", simulation.DefaultLength, "virtual time under load and faults, per seed")
 	c.Flags().IntVar(&f.nodes, "nodes", 0, "how many brokers; 0: each seed draws it")
-	c.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "how many processes share the seeds")
 	c.Flags().BoolVar(&f.trace, "trace", false, "print every event worth seeing")
-	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice and compare the hashes")
+	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice, in two processes, and compare the hashes")
 	c.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first seed that breaks a promise")
 	c.Flags().BoolVar(&f.json, "json", false, "print reports as JSON, one a line")
+	c.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "how many processes share the seeds")
+	c.Flags().StringVar(&f.study, "study", "", "failover: how long nobody can write when a leader ends, over --seeds seeds and nothing else going wrong")
+	c.Flags().BoolVar(&f.worker, workerFlag, false, "run the seeds that are read from the input")
+	_ = c.Flags().MarkHidden(workerFlag)
 	return c
-}
-
-// run runs a seed, twice if the determinism is to be checked.
-func (f *flags) run(seed uint64, trace io.Writer) (*simulation.Report, error) {
-	r := simulation.Run(simulation.Config{Seed: seed, Length: f.length, Nodes: f.nodes, Trace: trace})
-	if f.checkDeterminism {
-		again := simulation.Run(simulation.Config{Seed: seed, Length: f.length, Nodes: f.nodes})
-		if again.Hash != r.Hash {
-			return r, fmt.Errorf("seed %d is not deterministic: hash %s, then %s (%d and %d steps)", seed, r.Hash, again.Hash, r.Steps, again.Steps)
-		}
-	}
-	return r, nil
 }
 
 // one runs one seed and prints all there is to know.
@@ -85,29 +80,21 @@ func (f *flags) one(p printer) error {
 		trace = p.out
 	}
 	begun := time.Now()
-	r, err := f.run(f.seed, trace)
-	p.report(r, time.Since(begun))
-	if err == nil && r.Violation != nil {
-		err = fmt.Errorf("%w\nreplay: %s", r.Violation, r.Replay())
-	}
-	return err
-}
-
-// many runs seed after seed and prints how it goes.
-func (f *flags) many(p printer) error {
-	var set simulation.Set
-	begun := time.Now()
-	for i := range f.seeds {
-		r, err := f.run(f.seed+uint64(i), nil)
-		if err != nil {
+	j := job{Seed: f.seed, Length: int64(f.length), Nodes: f.nodes}
+	r := j.do(trace).Report
+	took := time.Since(begun)
+	p.report(r, took)
+	if f.checkDeterminism {
+		var hash string
+		switch err := f.each([]job{j}, func(other *result) bool { hash = other.hash(); return true }); {
+		case err != nil:
 			return err
-		}
-		set.Add(r)
-		p.progress(r, &set, time.Since(begun), i == f.seeds-1)
-		if f.failFast && r.Violation != nil {
-			break
+		case hash != r.Hash:
+			return fmt.Errorf("seed %d is not deterministic: hash %s, then %s in another process", f.seed, r.Hash, hash)
 		}
 	}
-	p.set(&set, time.Since(begun))
-	return set.Err()
+	if r.Violation != nil {
+		return fmt.Errorf("%w\nreplay: %s", r.Violation, r.Replay())
+	}
+	return nil
 }

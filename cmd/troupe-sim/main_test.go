@@ -4,29 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"troupe/simulation"
 )
 
-// asProgram makes the test binary be the program, for tests that start it again.
-const asProgram = "TROUPE_SIM_PROGRAM"
-
+// TestMain lets the test's own program be the worker that the command starts.
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	if slices.Contains(os.Args, "--"+workerFlag) {
 		main()
 		return
 	}
 	os.Exit(m.Run())
-}
-
-func TestSeedsInSeveralProcessesComeInOrder(t *testing.T) {
-	t.Setenv(asProgram, "1")
-	alone := execute(t, "--seeds", "23", "--length", "500ms", "--json", "--jobs", "1")
-	if shared := execute(t, "--seeds", "23", "--length", "500ms", "--json", "--jobs", "3"); shared != alone {
-		t.Error("other reports, or another order, than from one process")
-	}
 }
 
 func execute(t *testing.T, arguments ...string) string {
@@ -69,5 +60,23 @@ func TestManySeedsAsJSON(t *testing.T) {
 func TestTracePrintsEvents(t *testing.T) {
 	if out := execute(t, "--seed", "3", "--length", "1s", "--trace"); !strings.Contains(out, "broker-a     ready") {
 		t.Errorf("the trace does not show the broker getting ready:\n%s", out)
+	}
+}
+
+// TestJobsChangeNothing: several processes print what one prints, in the same order.
+func TestJobsChangeNothing(t *testing.T) {
+	arguments := []string{"--seed", "5", "--seeds", "5", "--length", "1s", "--json", "--jobs"}
+	one, three := execute(t, append(arguments, "1")...), execute(t, append(arguments, "3", "--check-determinism")...)
+	if one != three {
+		t.Errorf("one process prints\n%s\nthree print\n%s", one, three)
+	}
+}
+
+func TestStudyPrintsDistributions(t *testing.T) {
+	out := execute(t, "--study", "failover", "--seeds", "2", "--nodes", "3")
+	for _, want := range []string{"killed     2 runs: median", "power loss 2 runs: median", "stopped    2 runs: median"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the study does not say %q:\n%s", want, out)
+		}
 	}
 }
