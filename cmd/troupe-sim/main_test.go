@@ -73,8 +73,8 @@ func TestJobsChangeNothing(t *testing.T) {
 }
 
 func TestStudyPrintsDistributions(t *testing.T) {
-	out := execute(t, "--study", "failover", "--seeds", "2", "--nodes", "3")
-	for _, want := range []string{"killed     2 runs: median", "power loss 2 runs: median", "stopped    2 runs: median"} {
+	out := execute(t, "--study", "failover", "--seeds", "5", "--nodes", "3")
+	for _, want := range []string{"killed     5 runs: median", "power loss 5 runs: median", "stopped    5 runs: median"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the study does not say %q:\n%s", want, out)
 		}

@@ -51,7 +51,7 @@ func (p printer) distribution(ending simulation.Ending, all []*simulation.FailOv
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b *simulation.FailOver) int { return int(a.Delay - b.Delay) })
 	bar, last := ending.Bar(), all[len(all)-1]
-	median, p99 := all[len(all)/2].Delay, all[len(all)*99/100].Delay
+	median, p99 := all[(len(all)-1)/2].Delay, all[(len(all)*99-1)/100].Delay
 	if !p.json {
 		p.line(ending.String(), "%d runs: median %v (bar %v), 99 %% %v (bar %v), longest %v (bar %v; seed %d)", len(all),
 			rounded(median), bar.Median, rounded(p99), bar.P99, rounded(last.Delay), bar.Most, last.Seed)
