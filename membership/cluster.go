@@ -135,6 +135,11 @@ func (c *Cluster) start(events <-chan serf.Event) {
 // have none either. It implements Feed.
 func (c *Cluster) View() *View { return c.view.Load() }
 
+// Admits is View.Admits over all that gossip knows: a member that flaps counts as alive while it is.
+func (c *Cluster) Admits(node id.Node, incarnation, nonce uint64) error {
+	return c.known.Load().Admits(node, incarnation, nonce)
+}
+
 // Subscribe has every view told from now on, beginning with the present one, before it returns. Views are told one after
 // the other in the order of their versions; told must not block, nor subscribe or cancel.
 func (c *Cluster) Subscribe(told func(*View)) (cancel func()) {

@@ -223,6 +223,32 @@ func TestCopiedDirectory(t *testing.T) {
 	p.undisturbed(t)
 }
 
+// TestNotTheStartThatGossipShows meets a later start of a node whose earlier one is alive elsewhere, and leaves no trace of it.
+func TestNotTheStartThatGossipShows(t *testing.T) {
+	p := newPair(t, func(o *Options) {
+		o.Admit = func(i Identity) error {
+			if i.Node == guest.Node && i.Incarnation != guest.Incarnation {
+				return errors.New("its earlier start lives")
+			}
+			return nil
+		}
+	})
+	life := guest
+	life.Incarnation++
+	if err := fate(dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(life))); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("the later start ends with %v", err)
+	}
+	p.a.log.says(t, "not this start", "its earlier start lives")
+	s := dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(guest))
+	if err := s.Send(connectRequest()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		t.Errorf("the earlier start is refused: %v", err)
+	}
+	p.undisturbed(t)
+}
+
 // TestMeantAnother finds another node at the address of the one it means.
 func TestMeantAnother(t *testing.T) {
 	p := newPair(t, withSecrets(first))

@@ -111,6 +111,9 @@ func (l *Link) recognise(given metadata.MD, b *bond) (Identity, error) {
 	if err := b.vouch(i); err != nil {
 		return Identity{}, err
 	}
+	if err := l.options.Admit(i); err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", errContested, err)
+	}
 	return i, l.acquaintances.admit(i)
 }
 

@@ -33,6 +33,9 @@ type Options struct {
 	Certificates *Certificates
 	// Address tells where a node's peer port is, from the newest View. It must not block.
 	Address func(id.Node) (hostport string, ok bool)
+	// Admit tells whether gossip lets a peer be this start of its node: its error keeps a copied data directory out, which claims
+	// to be a later start of a broker that lives. It must not block. nil: any start later than those met.
+	Admit func(Identity) error
 	// Receive is called for each frame of an authenticated peer, in the order in which that peer sent them. The frame is the
 	// receiver's to keep. It must not block: all peers' frames pass through it, one at a time.
 	Receive func(from id.Node, frame []byte)
@@ -76,6 +79,9 @@ func (o *Options) complete() (host string, port int, err error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Admit == nil {
+		o.Admit = func(Identity) error { return nil }
 	}
 	if o.Reachable == nil {
 		o.Reachable = func(id.Node, bool) {}

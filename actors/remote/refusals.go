@@ -12,6 +12,7 @@ var (
 	errPlain     = errors.New("not encrypted")
 	errCrowd     = errors.New("too many")
 	errForeign   = errors.New("not permitted on a link")
+	errContested = errors.New("not the start that gossip shows")
 	errImpostor  = errors.New("another name than its certificate")
 	errMet       = errors.New("another broker than the one meant")
 	errReplaced  = errors.New("replaced by a newer link")
@@ -31,6 +32,7 @@ var nextSteps = []struct {
 	{errStranger, "wrong secret", "give that broker the --secret-file of the others, and check that clocks agree; if it is none of yours, keep it off this port"},
 	{errPlain, "no encryption", "give all brokers the same --secret-file; if the peer is no broker, keep it off this port"},
 	{errTwin, "copied directory", "stop one of the two: a data directory was copied or restored from a backup; start the other broker over an empty directory, with --join"},
+	{errContested, "not this start", "this passes when the node's earlier start is known to be dead; if its data directory was copied, stop the copy and start it over an empty one, with --join"},
 	{errCluster, "another cluster", "a broker belongs to one cluster for ever: correct --join, or start it over an empty directory"},
 	{errVersion, "incompatible version", "upgrade one broker at a time, and skip no version; `troupe cluster status` shows versions"},
 	{errHandshake, "no handshake", "if the peer is no broker, keep it off this port"},

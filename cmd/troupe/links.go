@@ -53,6 +53,7 @@ func (b *service) link(identity wal.Identity, cluster id.Cluster) error {
 			m, found := b.cluster.View().Member(n)
 			return m.Peer, found && m.Peer != ""
 		},
+		Admit: func(i remote.Identity) error { return b.cluster.Admits(i.Node, i.Incarnation, i.Nonce) },
 		Receive: func(from id.Node, frame []byte) {
 			b.links.meter.Received(len(frame))
 			b.node.Receive(from, frame)

@@ -307,6 +307,31 @@ func TestForeigners(t *testing.T) {
 	}
 }
 
+// TestCopiedDirectory starts a copy of a living broker's data directory: it gets no link, and the original keeps its own.
+func TestCopiedDirectory(t *testing.T) {
+	members := cluster(t, 3)
+	must(t, "", "topic", "create", "pets", "--replicas", "3", "--broker", members[0].Gateway)
+	awaitTopic(t, members[0].Gateway, "pets", "settled", whole)
+	copied := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(copied, os.DirFS(filepath.Join(members[2].directory, "data"))); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--data", copied, "--gateway", "127.0.0.1:0", "--join", members[0].Gossip, "--drain-time", "1s"},
+			strings.NewReader(""), io.Discard, io.Discard)
+	}()
+	members[0].awaitLog(t, 1, `"cause":"not this start"`)
+	cancel()
+	<-ended
+	must(t, "cat\n", "produce", "pets", "--broker", members[1].Gateway)
+	awaitTopic(t, members[0].Gateway, "pets", "whole with the original", whole)
+	members[2].kill()
+	members[2].again(t)
+	awaitTopic(t, members[0].Gateway, "pets", "whole after a restart of the original", whole)
+}
+
 // TestLonelyBrokerStops has a broker that began a cluster of its own on a network hear of another one under its secret: whoever
 // started it forgot --join.
 func TestLonelyBrokerStops(t *testing.T) {
