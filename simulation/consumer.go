@@ -155,7 +155,7 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 			if r.Offset < from {
 				continue // the first batch may begin below the offset asked for
 			}
-			v, ok := decodeValue(r.Value)
+			v, ok := DecodeValue(r.Value)
 			if !ok {
 				w.violate(violation("damage-served", "offset %d of %s/%d is not what anybody wrote", r.Offset, p.topic.Name, p.number))
 				return

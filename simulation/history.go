@@ -115,8 +115,8 @@ type Trim struct {
 	LogStart  id.Offset     // as the answer says
 }
 
-// encode makes a record's value: the number, and as much filling as wanted.
-func (v Value) encode(filling int) []byte {
+// Encode makes a record's value: the number, and as much filling as wanted.
+func (v Value) Encode(filling int) []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 8+filling), uint64(v))
 	for i := range filling {
 		b = append(b, byte(int(v)+i))
@@ -124,11 +124,12 @@ func (v Value) encode(filling int) []byte {
 	return b
 }
 
-func decodeValue(b []byte) (Value, bool) {
+// DecodeValue reads what Encode made; ok is false for anything else.
+func DecodeValue(b []byte) (v Value, ok bool) {
 	if len(b) < 8 {
 		return 0, false
 	}
-	v := Value(binary.BigEndian.Uint64(b))
+	v = Value(binary.BigEndian.Uint64(b))
 	for i, c := range b[8:] {
 		if c != byte(int(v)+i) {
 			return 0, false

@@ -49,7 +49,7 @@ func (s *stream) send() {
 	for range 1 + p.random.IntN(8) {
 		v := w.newValue()
 		b.Values = append(b.Values, v)
-		value := v.encode(p.random.IntN(size))
+		value := v.Encode(p.random.IntN(size))
 		builder.Append(now, nil, value, nil)
 		records.Append(protocol.Record{Value: value, Timestamp: now, Offset: protocol.NoOffset})
 	}

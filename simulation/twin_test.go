@@ -51,7 +51,7 @@ func testBatch(t *testing.T, random *rand.Rand, base id.Offset, at id.Timestamp)
 	t.Helper()
 	b := batch.NewBuilder(batch.None)
 	for range between(random, 1, 4) {
-		b.Append(at, nil, Value(base).encode(random.IntN(1500)), nil)
+		b.Append(at, nil, Value(base).Encode(random.IntN(1500)), nil)
 	}
 	built, err := b.Build(batch.NoProducer, batch.NoEpoch, batch.NoSequence)
 	must(t, err)

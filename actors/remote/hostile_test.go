@@ -249,14 +249,26 @@ func TestNotTheStartThatGossipShows(t *testing.T) {
 	p.undisturbed(t)
 }
 
-// TestMeantAnother finds another node at the address of the one it means.
+// TestMeantAnother finds another node at the address of the one it means, as a wiped broker's successor is. The links of those
+// two must not suffer: the mistake is repeated for as long as the dead node is looked for.
 func TestMeantAnother(t *testing.T) {
 	p := newPair(t, withSecrets(first))
 	p.move(7, p.b.Addr())
 	p.a.Send(7, []byte("for 7 only"))
 	p.a.log.says(t, "another broker met", "0000000000000007")
 	p.a.reaches(t, reached{7, false})
+	p.b.log.says(t, "another broker met", "0000000000000007")
 	p.undisturbed(t)
+	for len(p.a.reach) > 0 {
+		if r := <-p.a.reach; r == (reached{2, false}) {
+			t.Error("the link to the node that is there has ended")
+		}
+	}
+	for len(p.b.reach) > 0 {
+		if r := <-p.b.reach; r == (reached{1, false}) {
+			t.Error("the link from the one that errs was replaced")
+		}
+	}
 	if len(p.b.frames) > 0 {
 		t.Error("a frame reached another node than the one it was meant for")
 	}

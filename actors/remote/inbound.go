@@ -20,6 +20,10 @@ const receiveMethod = "/remote.Remoting/Receive"
 // helloKey is the metadata that carries a hello; gRPC wants the ending for bytes.
 const helloKey = "troupe-link-bin"
 
+// meantKey is the metadata by which a dialer says which node it means. It comes with a broker's address, which may have become
+// another's: without a word, the stream of the mistake would replace the one by which the same dialer does mean that other.
+const meantKey = "troupe-link-meant"
+
 // mostUndelivered bounds the bytes of one peer's frames that wait for Receive: beyond it the peer's stream is not read, and
 // its own budget fills.
 const mostUndelivered = 16 << 20
@@ -90,6 +94,9 @@ func (l *Link) welcome(s grpc.ServerStream) (*inbound, error) {
 	}
 	if err := s.SendHeader(metadata.Pairs(helloKey, string(appendHello(nil, l.options.Identity)))); err != nil {
 		return nil, fmt.Errorf("%w: %w", errBroken, err)
+	}
+	if meant := given.Get(meantKey); len(meant) > 0 && meant[0] != l.options.Identity.Node.String() {
+		return nil, fmt.Errorf("node %v means node %q here: %w", i.Node, meant[0], errMet) // which it is told by the hello
 	}
 	name := l.system.NewLocalPID(fmt.Sprintf("%v/%d", i.Node, l.numbers.Add(1)))
 	return &inbound{

@@ -72,7 +72,7 @@ func (l *Link) openStream(ctx context.Context, d *grpc.StreamDesc, conn *grpc.Cl
 	}
 	s := &outbound{outlet: o, conn: conn}
 	s.late = time.AfterFunc(connectTime, func() { s.end(errSilent) })
-	ctx = metadata.AppendToOutgoingContext(ctx, helloKey, string(appendHello(nil, l.options.Identity)))
+	ctx = metadata.AppendToOutgoingContext(ctx, helloKey, string(appendHello(nil, l.options.Identity)), meantKey, o.to.node.String())
 	stream, err := open(ctx, d, conn, method, options...)
 	if err == nil {
 		s.ClientStream = stream

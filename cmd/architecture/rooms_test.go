@@ -72,7 +72,7 @@ var house = []room{
 			"github.com/HdrHistogram/hdrhistogram-go", "github.com/prometheus/client_golang/prometheus"}},
 	{folder: "cmd/troupe/config", rooms: []string{"gateway", "partitions/catalog"},
 		doors: []string{"go.yaml.in/yaml/v3", "github.com/dustin/go-humanize"}, banned: []string{"os/exec", "net/http"}},
-	{folder: "cmd/troupe-sim", rooms: append([]string{"simulation"}, everyRoom...), doors: []string{"github.com/spf13/cobra"}},
+	{folder: "cmd/troupe-sim", rooms: append([]string{"simulation", "simulation/real"}, everyRoom...), doors: []string{"github.com/spf13/cobra"}},
 	// A module of its own, so that its doors open for nobody else.
 	{folder: "cmd/peers", rooms: []string{"cmd/troupe"},
 		doors: []string{"github.com/nats-io/nats.go", "github.com/HdrHistogram/hdrhistogram-go"}},

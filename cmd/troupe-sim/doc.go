@@ -5,6 +5,7 @@
 //	troupe-sim --seeds 500               seeds 0 to 499, in as many processes as there are cores
 //	troupe-sim --seeds 500 --nodes 3     all of them with three brokers
 //	troupe-sim --seed 7 --check-determinism
+//	troupe-sim --real 20                 the same idea against broker processes: see package real
 //	troupe-sim --study failover --seeds 1000 --nodes 3
 //
 // Many seeds are shared by as many processes as there are processors (--jobs), since one process runs one simulation at a time.

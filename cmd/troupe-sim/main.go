@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,12 +29,17 @@ type flags struct {
 	jobs             int
 	study            string
 	worker           bool
+	real             float64
+	program          string
+	loopback         bool
 }
 
 func main() {
 	// A simulation makes much garbage and holds little: collecting less often makes it faster by a fifth.
 	debug.SetGCPercent(400)
-	if err := command().Execute(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // the second signal ends the process; its brokers end with it
+	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "troupe-sim:", err)
 		os.Exit(1)
 	}
@@ -52,6 +60,8 @@ func command() *cobra.Command {
 				return work(c.InOrStdin(), c.OutOrStdout())
 			case f.study != "":
 				return f.studied(p)
+			case c.Flags().Changed("real"):
+				return f.torture(c.Context(), p, c.Flags().Changed("seed"))
 			case c.Flags().Changed("seeds"):
 				return f.many(p)
 			}
@@ -70,6 +80,9 @@ func command() *cobra.Command {
 	c.Flags().StringVar(&f.study, "study", "", "failover: how long nobody can write when a leader ends, over --seeds seeds and nothing else going wrong")
 	c.Flags().BoolVar(&f.worker, workerFlag, false, "run the seeds that are read from the input")
 	_ = c.Flags().MarkHidden(workerFlag)
+	c.Flags().Float64Var(&f.real, "real", 0, "torture real broker processes for so many `MINUTES` instead; without --seed, with a new one")
+	c.Flags().StringVar(&f.program, "troupe", "", "the broker's program for --real (default: troupe beside this one)")
+	c.Flags().BoolVar(&f.loopback, "loopback", false, "with --real: no network namespaces, and no cuts, even where they are permitted")
 	return c
 }
 

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"troupe/simulation/real"
+)
+
+// torture runs real brokers under faults, and prints what became of it.
+func (f *flags) torture(ctx context.Context, p printer, seeded bool) error {
+	if f.real <= 0 || f.real > mostMinutes {
+		return fmt.Errorf("--real %v: between a moment and %d minutes", f.real, mostMinutes)
+	}
+	c := real.Config{
+		Seed: f.seed, Length: time.Duration(f.real * float64(time.Minute)), Binary: f.program, Loopback: f.loopback, Trace: io.Discard,
+	}
+	if !seeded {
+		c.Seed = uint64(rand.Uint32()) // short enough to be typed
+	}
+	if c.Binary == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		c.Binary = filepath.Join(filepath.Dir(self), "troupe")
+	}
+	if _, err := os.Stat(c.Binary); err != nil {
+		return fmt.Errorf("--troupe %s: %w; `make build` builds it", c.Binary, err)
+	}
+	if f.trace {
+		c.Trace = p.out
+	}
+	r, err := real.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		p.encode(r)
+	} else {
+		r.Print(p.out)
+	}
+	if r.Violation != nil {
+		return fmt.Errorf("%w\nreplay: %s", r.Violation, r.Replay())
+	}
+	return nil
+}
+
+// mostMinutes bounds a run: what clients saw of it is held in memory.
+const mostMinutes = 24 * 60

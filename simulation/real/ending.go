@@ -1,0 +1,221 @@
+package real
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"time"
+
+	"troupe/gateway/client"
+	"troupe/partitions"
+	"troupe/partitions/batch"
+	"troupe/partitions/id"
+	"troupe/simulation"
+	"troupe/wal"
+)
+
+// end heals, demands that everything answers and that all is there, and judges.
+func (r *run) end(ctx context.Context) {
+	r.say("all", "the faults are over")
+	early := ctx.Err() != nil // by whoever watches, or a broken promise: a fault may be half done, and cannot be healed
+	var ends map[int32]id.Offset
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"healing", func() error { return r.awaitWhole(ctx) }},
+		{"writing", func() error { return r.writable(ctx) }},
+		{"reading everything", func() (err error) { ends, err = r.readAll(ctx); return err }},
+		{"stopping", r.stopAll},
+		{"comparing the replicas", func() error { return r.compare(ends) }},
+	} {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := step.do(); err != nil {
+			r.fail(ctx, step.name, err)
+		}
+	}
+	r.load.hush()
+	r.load.producing.Wait()
+	r.load.rest()
+	r.load.reading.Wait()
+	r.sum(early)
+	if r.report.Violation == nil || r.report.Violation == r.broken() {
+		if v := judged(&r.chronicle.history, ends != nil); v != nil {
+			r.report.Violation = v // what clients saw says more than what we noticed on the way
+		}
+	}
+}
+
+func (r *run) broken() *simulation.Violation {
+	r.chronicle.mu.Lock()
+	defer r.chronicle.mu.Unlock()
+	return r.chronicle.broken
+}
+
+// writable demands that every partition acknowledges what is sent from now on, and then ends the writing.
+func (r *run) writable(ctx context.Context) error {
+	since := r.chronicle.now()
+	deadline := time.Now().Add(settlePatience)
+	for {
+		silent := r.silent(since)
+		if len(silent) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%v after the last fault the partitions %v acknowledge nothing", settlePatience, silent)
+		}
+		rest(ctx, 50*time.Millisecond)
+	}
+	r.load.hush()
+	r.load.producing.Wait()
+	return nil
+}
+
+// silent lists the partitions that have acknowledged nothing that was sent since a moment.
+func (r *run) silent(since time.Duration) (all []int32) {
+	r.chronicle.mu.Lock()
+	defer r.chronicle.mu.Unlock()
+	var loud [topicPartitions]bool
+	for i := len(r.chronicle.history.Sends) - 1; i >= 0; i-- {
+		s := r.chronicle.history.Sends[i]
+		if s.Invoked < since {
+			break
+		}
+		loud[s.Partition.Number] = loud[s.Partition.Number] || s.Outcome == simulation.OutcomeAcknowledged
+	}
+	for number := range loud {
+		if !loud[number] {
+			all = append(all, int32(number))
+		}
+	}
+	return all
+}
+
+// readAll reads every partition from its start to the end that it has now, and returns the ends.
+func (r *run) readAll(ctx context.Context) (map[int32]id.Offset, error) {
+	r.load.rest()
+	r.load.reading.Wait()
+	c, err := client.New(client.WithBroker(r.brokers[r.random.IntN(len(r.brokers))].gateway))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	listed, err := c.ListOffsets(ctx, topicName, client.FromEnd())
+	if err != nil {
+		return nil, err
+	}
+	ends := map[int32]id.Offset{}
+	for _, l := range listed {
+		ends[l.Partition] = l.Offset
+	}
+	last := newReader(r.chronicle, c, producers+consumers+askers+1)
+	for deadline := time.Now().Add(settlePatience); ; {
+		left := 0
+		for number, end := range ends {
+			if last.next[number] < end {
+				left++
+			}
+		}
+		switch {
+		case left == 0:
+			return ends, nil
+		case time.Now().After(deadline):
+			return nil, fmt.Errorf("%d of %d partitions were not read to their ends %v in %v; reached is %v", left, topicPartitions, ends, settlePatience, last.next)
+		}
+		last.poll(ctx)
+	}
+}
+
+// stopAll stops all brokers in order.
+func (r *run) stopAll() error {
+	var errs []error
+	for _, b := range r.brokers {
+		errs = append(errs, b.stop())
+	}
+	return errors.Join(errs...)
+}
+
+// stored is what a replica holds at an offset.
+type stored struct {
+	index id.Index
+	term  id.Term
+	sum   uint32
+	next  id.Offset
+}
+
+// compare demands that every log at rest verifies, and that all replicas of a partition hold the same, up to its end.
+func (r *run) compare(ends map[int32]id.Offset) error {
+	for number, end := range ends {
+		var first map[id.Offset]stored
+		for _, b := range r.brokers {
+			held, err := b.holds(id.Partition{Topic: r.chronicle.topic, Number: number}, end)
+			if err != nil {
+				return fmt.Errorf("%s, partition %d: %w", b.name, number, err)
+			}
+			if first == nil {
+				first = held
+				continue
+			}
+			if err := differ(first, held); err != nil {
+				return fmt.Errorf("partition %d on %s and %s: %w", number, r.brokers[0].name, b.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// holds reads a broker's replica of a partition, up to an offset.
+func (b *broker) holds(p id.Partition, end id.Offset) (map[id.Offset]stored, error) {
+	o, err := wal.OpenOffline(b.data(), fmt.Sprintf("torture, process %d", os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	held, reached := map[id.Offset]stored{}, id.Offset(0)
+	for _, s := range o.Replicas {
+		if s.Partition != p || s.Missing {
+			continue
+		}
+		i, err := o.Inspect(s)
+		if err != nil {
+			return nil, err
+		}
+		if i.Health() > wal.HealthTorn {
+			return nil, fmt.Errorf("replica %d is %v: %v", s.Replica, i.Health(), i.Findings)
+		}
+		reached = max(reached, i.Next)
+		err = o.Frames(s, i.First, func(f wal.Stretch) (bool, error) {
+			if e := f.Frame.Entry; !f.Bad && e.Type == partitions.EntryBatch {
+				h, err := batch.ParseHeader(e.Payload)
+				if err != nil {
+					return false, err
+				}
+				if h.NextOffset() <= end {
+					held[h.BaseOffset] = stored{e.Index, e.Term, crc32.ChecksumIEEE(e.Payload), h.NextOffset()}
+				}
+			}
+			return true, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if reached < end {
+		return nil, fmt.Errorf("it ends at offset %d, the others at %d", reached, end)
+	}
+	return held, nil
+}
+
+// differ finds an offset at which two replicas hold different entries. One that began with a snapshot holds less in front.
+func differ(a, b map[id.Offset]stored) error {
+	for at, x := range a {
+		if y, ok := b[at]; ok && x != y {
+			return fmt.Errorf("at offset %d one holds %+v, the other %+v", at, x, y)
+		}
+	}
+	return nil
+}
