@@ -10,7 +10,7 @@ BENCH    ?= .
 RESULTS  ?= bin/peers-results
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test check rest race lint sim bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
+.PHONY: help build run demo test check rest race lint sim torture torture-briefly bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -28,10 +28,10 @@ demo: build ## three brokers, a real web-server log in and out, kill -9 on the w
 test: ## unit tests, text stories, the README's commands and a short simulation
 	go test -timeout 8m ./...
 
-check: test rest ## everything a change must pass: test, race, gofmt, vet, staticcheck, tidy, a little fuzzing
+check: test rest ## everything a change must pass: test, race, gofmt, vet, staticcheck, tidy, a little fuzzing and torture
 
 # What check does beyond test; .ci/run calls the two one after the other.
-rest: lint race fuzz-briefly
+rest: lint race fuzz-briefly torture-briefly
 
 # -short: the race detector is about ten times slower, and every interleaving it looks for occurs in the short forms.
 race:
@@ -47,6 +47,12 @@ lint: tools
 
 sim: build ## run SEEDS=500 seeds of the simulator
 	bin/troupe-sim --seeds $(SEEDS)
+
+torture: build ## real brokers under SIGKILL, SIGSTOP, cut links, damaged files: MINUTES=1, judged by the simulator's checker
+	bin/troupe-sim --real $(or $(MINUTES),1)
+
+torture-briefly:
+	@$(MAKE) --no-print-directory torture MINUTES=1
 
 bench: ## run the Go benchmarks with allocations; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -139,6 +139,25 @@ func (r *run) stopAll() error {
 	return errors.Join(errs...)
 }
 
+// compare demands that every log at rest verifies, and that all replicas of a partition hold the same, up to its end.
+func (r *run) compare(ends map[int32]id.Offset) error {
+	var first *holdings
+	for _, b := range r.brokers {
+		held, err := r.holdings(b, ends)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w", b.name, err)
+		case first == nil:
+			first = held
+		default:
+			if err := differ(first, held); err != nil {
+				return fmt.Errorf("%s and %s: %w", r.brokers[0].name, b.name, err)
+			}
+		}
+	}
+	return nil
+}
+
 // stored is what a replica holds at an offset.
 type stored struct {
 	index id.Index
@@ -147,74 +166,67 @@ type stored struct {
 	next  id.Offset
 }
 
-// compare demands that every log at rest verifies, and that all replicas of a partition hold the same, up to its end.
-func (r *run) compare(ends map[int32]id.Offset) error {
-	for number, end := range ends {
-		var first map[id.Offset]stored
-		for _, b := range r.brokers {
-			held, err := b.holds(id.Partition{Topic: r.chronicle.topic, Number: number}, end)
-			if err != nil {
-				return fmt.Errorf("%s, partition %d: %w", b.name, number, err)
-			}
-			if first == nil {
-				first = held
-				continue
-			}
-			if err := differ(first, held); err != nil {
-				return fmt.Errorf("partition %d on %s and %s: %w", number, r.brokers[0].name, b.name, err)
-			}
-		}
-	}
-	return nil
-}
+// holdings are what one broker has on disk of each partition, by offset.
+type holdings map[int32]map[id.Offset]stored
 
-// holds reads a broker's replica of a partition, up to an offset.
-func (b *broker) holds(p id.Partition, end id.Offset) (map[id.Offset]stored, error) {
+// holdings verifies a broker's logs, and reads our topic's up to the ends.
+func (r *run) holdings(b *broker, ends map[int32]id.Offset) (*holdings, error) {
 	o, err := wal.OpenOffline(b.data(), fmt.Sprintf("torture, process %d", os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	defer o.Close()
-	held, reached := map[id.Offset]stored{}, id.Offset(0)
+	held, reached := holdings{}, map[int32]id.Offset{}
 	for _, s := range o.Replicas {
-		if s.Partition != p || s.Missing {
-			continue
-		}
 		i, err := o.Inspect(s)
 		if err != nil {
 			return nil, err
 		}
 		if i.Health() > wal.HealthTorn {
-			return nil, fmt.Errorf("replica %d is %v: %v", s.Replica, i.Health(), i.Findings)
+			return nil, fmt.Errorf("%v is %v: %v", s, i.Health(), i.Findings)
 		}
-		reached = max(reached, i.Next)
-		err = o.Frames(s, i.First, func(f wal.Stretch) (bool, error) {
-			if e := f.Frame.Entry; !f.Bad && e.Type == partitions.EntryBatch {
-				h, err := batch.ParseHeader(e.Payload)
-				if err != nil {
-					return false, err
-				}
-				if h.NextOffset() <= end {
-					held[h.BaseOffset] = stored{e.Index, e.Term, crc32.ChecksumIEEE(e.Payload), h.NextOffset()}
-				}
+		if number := s.Partition.Number; s.Partition.Topic == r.chronicle.topic {
+			reached[number] = max(reached[number], i.Next)
+			if held[number], err = holds(o, i, ends[number]); err != nil {
+				return nil, err
 			}
-			return true, nil
-		})
-		if err != nil {
-			return nil, err
 		}
 	}
-	if reached < end {
-		return nil, fmt.Errorf("it ends at offset %d, the others at %d", reached, end)
+	for number, end := range ends {
+		if reached[number] < end {
+			return nil, fmt.Errorf("partition %d ends at offset %d here, and at %d for readers", number, reached[number], end)
+		}
 	}
-	return held, nil
+	return &held, nil
 }
 
-// differ finds an offset at which two replicas hold different entries. One that began with a snapshot holds less in front.
-func differ(a, b map[id.Offset]stored) error {
-	for at, x := range a {
-		if y, ok := b[at]; ok && x != y {
-			return fmt.Errorf("at offset %d one holds %+v, the other %+v", at, x, y)
+// holds reads a replica's batches, up to an offset.
+func holds(o *wal.Offline, i *wal.Inspection, end id.Offset) (map[id.Offset]stored, error) {
+	held := map[id.Offset]stored{}
+	err := o.Frames(i.Stored, i.First, func(f wal.Stretch) (bool, error) {
+		e := f.Frame.Entry
+		if f.Bad || e.Type != partitions.EntryBatch {
+			return true, nil
+		}
+		h, err := batch.ParseHeader(e.Payload)
+		if err != nil {
+			return false, err
+		}
+		if h.NextOffset() <= end {
+			held[h.BaseOffset] = stored{e.Index, e.Term, crc32.ChecksumIEEE(e.Payload), h.NextOffset()}
+		}
+		return true, nil
+	})
+	return held, err
+}
+
+// differ finds an offset at which two brokers hold different entries. One that began with a snapshot holds less in front.
+func differ(a, b *holdings) error {
+	for number, held := range *a {
+		for at, x := range held {
+			if y, both := (*b)[number][at]; both && x != y {
+				return fmt.Errorf("at offset %d of partition %d one holds %+v, the other %+v", at, number, x, y)
+			}
 		}
 	}
 	return nil

@@ -47,19 +47,16 @@ func openNetwork(n int, wanted bool) *network {
 	return w
 }
 
-// sweep takes away what runs that were killed have left of their networks.
-func sweep() {
+// sweepNetworks takes away what runs that were killed have left of their networks.
+func sweepNetworks() {
 	listed, err := exec.Command("ip", "netns", "list").Output()
 	if err != nil {
 		return // then there is nothing to sweep, either
 	}
 	for line := range strings.Lines(string(listed)) {
 		var pid, place int
-		if n, _ := fmt.Sscanf(line, "tr%d-%d", &pid, &place); n != 2 || pid == os.Getpid() {
+		if n, _ := fmt.Sscanf(line, "tr%d-%d", &pid, &place); n != 2 || running(pid) {
 			continue
-		}
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
-			continue // it still runs
 		}
 		_ = ip(fmt.Sprintf("netns del tr%d-%d", pid, place))
 		_ = ip(fmt.Sprintf("link del tr%db", pid)) // once: the others find it gone

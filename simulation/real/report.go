@@ -92,6 +92,9 @@ func (r *Report) Print(out io.Writer) {
 	}
 }
 
+// historyName is the file of a run that was kept.
+const historyName = "history.jsonl"
+
 // writeHistory writes a history as JSON, a send, poll or answer a line.
 func writeHistory(path string, h *simulation.History) (err error) {
 	file, err := os.Create(path)

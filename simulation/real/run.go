@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"troupe/gateway/client"
@@ -62,7 +63,7 @@ type run struct {
 // Run runs brokers under load and faults for a while, heals them, reads everything and judges. An error means that it could not
 // run; what it found is in the report. When the context ends it stops early and judges what there is.
 func Run(ctx context.Context, c Config) (*Report, error) {
-	directory, err := os.MkdirTemp("", "troupe-torture-")
+	directory, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", directoryPrefix, os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,8 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		report: &Report{Seed: c.Seed, Length: c.Length, Faults: map[string]int{}, Skipped: map[string]string{}},
 	}
 	defer r.clean()
-	sweep()
+	sweepNetworks()
+	sweepDisks()
 	if err := r.begin(ctx); err != nil {
 		return nil, fmt.Errorf("the cluster does not begin: %w", err)
 	}
@@ -81,6 +83,31 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	r.end(ctx)
 	return r.report, r.keep()
 }
+
+// directoryPrefix and a process id begin the name of a run's directory.
+const directoryPrefix = "troupe-torture-"
+
+// sweepDisks takes away what runs that were killed have left of their disks.
+func sweepDisks() {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), directoryPrefix+"*"))
+	for _, directory := range left {
+		var pid int
+		if n, _ := fmt.Sscanf(filepath.Base(directory), directoryPrefix+"%d-", &pid); n != 1 || running(pid) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(directory, historyName)); err == nil {
+			continue // it was kept on purpose
+		}
+		mounts, _ := filepath.Glob(filepath.Join(directory, "*"))
+		for _, path := range mounts {
+			_ = unmountMemory(path) // most were never mounted
+		}
+		_ = os.RemoveAll(directory)
+	}
+}
+
+// running tells whether a process is there.
+func running(pid int) bool { return syscall.Kill(pid, 0) != syscall.ESRCH }
 
 // say traces one thing.
 func (r *run) say(who, format string, arguments ...any) {
@@ -267,7 +294,7 @@ func (r *run) keep() error {
 			return err
 		}
 	}
-	return writeHistory(filepath.Join(r.directory, "history.jsonl"), &r.chronicle.history)
+	return writeHistory(filepath.Join(r.directory, historyName), &r.chronicle.history)
 }
 
 // nodes lists the brokers' ids.
