@@ -5,10 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
+
+	"troupe/gateway/client"
+	"troupe/partitions/id"
 )
 
 // fillDisk takes the room that a broker has left, for a while: to below its reserve, or all of it.
@@ -143,19 +148,48 @@ func (r *run) twin(ctx context.Context, b *broker) error {
 	for {
 		select {
 		case <-t.gone():
-			r.say("twin", "has ended: %s", t.lastWords())
+			r.say("twin", "has ended by itself")
 			return nil
 		case <-patience.C:
-			r.say("twin", "still waits after %v, and serves nobody", twinPatience)
+			r.say("twin", "has got nowhere in %v", twinPatience)
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}
-		if self, err := t.ask(ctx); err == nil && self == b.node {
-			return fmt.Errorf("%w: %s and its copy both serve as %v", errTwin, b.name, self)
+		if led := t.leads(ctx, b.node); len(led) > 0 {
+			return fmt.Errorf("%w: a copy of %s was elected for the partitions %v", errTwin, b.name, led)
 		}
 	}
+}
+
+// leads lists the partitions that a copy says it leads itself. It may answer, and find nobody who listens: what it leads, a
+// quorum has let it have.
+func (b *broker) leads(ctx context.Context, as id.Node) (all []int32) {
+	c, err := client.New(client.WithBroker(b.gateway), client.WithDialTimeout(time.Second), client.WithRequestTimeout(time.Second),
+		client.WithDialer(b.dialOnly))
+	if err != nil {
+		return nil
+	}
+	defer c.Close()
+	topic, err := c.DescribeTopic(ctx, topicName)
+	if err != nil {
+		return nil
+	}
+	for _, p := range topic.Partitions {
+		if p.Role == "leader" && p.Leader == as && p.Ready {
+			all = append(all, p.Partition)
+		}
+	}
+	return all
+}
+
+// dialOnly connects to this broker and to no other.
+func (b *broker) dialOnly(ctx context.Context, network, address string) (net.Conn, error) {
+	if address != b.gateway {
+		return nil, fmt.Errorf("%s is not %s", address, b.name)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // twinPatience is how long a copy is watched.
@@ -185,4 +219,5 @@ func (r *run) copied(ctx context.Context, b, t *broker, how int) error {
 func (r *run) unmount(b *broker) {
 	_ = unmountMemory(b.directory) // where it was not mounted, it is an ordinary directory
 	_ = os.RemoveAll(b.directory)
+	r.mounted = slices.DeleteFunc(r.mounted, func(path string) bool { return path == b.directory })
 }

@@ -81,7 +81,10 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	}
 	r.live(ctx)
 	r.end(ctx)
-	return r.report, r.keep()
+	if err := r.keep(); err != nil {
+		r.report.Kept = fmt.Sprintf("%s (not all: %v)", r.directory, err)
+	}
+	return r.report, nil
 }
 
 // directoryPrefix and a process id begin the name of a run's directory.

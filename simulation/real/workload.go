@@ -124,8 +124,7 @@ func (w *workload) consume(ctx context.Context, n int) {
 	r := newReader(w.chronicle, c, n+1)
 	for ctx.Err() == nil {
 		if number := random.Int32N(topicPartitions); random.IntN(100) == 0 && r.next[number] > 0 {
-			r.next[number] -= id.Offset(random.Int64N(min(int64(r.next[number]), backMost)) + 1)
-			r.lost[number] = true
+			r.seek(ctx, number, r.next[number]-id.Offset(random.Int64N(min(int64(r.next[number]), backMost))+1))
 		}
 		r.poll(ctx)
 	}
@@ -148,13 +147,20 @@ func newReader(c *chronicle, from *client.Client, number int) *reader {
 	return r
 }
 
+// seek goes on from an offset; where that fails, from where it was.
+func (r *reader) seek(ctx context.Context, number int32, to id.Offset) {
+	if r.client.Consume(ctx, topicName, client.FromOffset(to), number) == nil {
+		r.next[number], r.lost[number] = to, false
+	}
+}
+
 // poll notes what there is to read, after it has begun again where it must.
 func (r *reader) poll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, turn)
 	defer cancel()
 	for p := range r.lost {
 		if r.lost[p] {
-			r.lost[p] = r.client.Consume(ctx, topicName, client.FromOffset(r.next[p]), int32(p)) != nil
+			r.seek(ctx, int32(p), r.next[p])
 		}
 	}
 	invoked := r.chronicle.now()
