@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,9 +34,7 @@ type flags struct {
 func main() {
 	// A simulation makes much garbage and holds little: collecting less often makes it faster by a fifth.
 	debug.SetGCPercent(400)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // the second signal ends the process; its brokers end with it
-	if err := command().ExecuteContext(ctx); err != nil {
+	if err := command().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "troupe-sim:", err)
 		os.Exit(1)
 	}
@@ -61,7 +56,7 @@ func command() *cobra.Command {
 			case f.study != "":
 				return f.studied(p)
 			case c.Flags().Changed("real"):
-				return f.torture(c.Context(), p, c.Flags().Changed("seed"))
+				return f.torture(p, c.Flags().Changed("seed"))
 			case c.Flags().Changed("seeds"):
 				return f.many(p)
 			}

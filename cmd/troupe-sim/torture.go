@@ -6,14 +6,16 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"troupe/simulation/real"
 )
 
 // torture runs real brokers under faults, and prints what became of it.
-func (f *flags) torture(ctx context.Context, p printer, seeded bool) error {
+func (f *flags) torture(p printer, seeded bool) error {
 	if f.real <= 0 || f.real > mostMinutes {
 		return fmt.Errorf("--real %v: between a moment and %d minutes", f.real, mostMinutes)
 	}
@@ -36,6 +38,8 @@ func (f *flags) torture(ctx context.Context, p printer, seeded bool) error {
 	if f.trace {
 		c.Trace = p.out
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop) // the second signal ends the process, and its brokers with it
 	r, err := real.Run(ctx, c)
 	if err != nil {
 		return err
