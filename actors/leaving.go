@@ -22,6 +22,7 @@ func (c *curator) leave(m gone) {
 		}
 		c.again() // another replica of the catalog's may wait for its place
 	}
+	c.ready() // what has left is not waited for
 	c.finish()
 }
 
