@@ -21,6 +21,7 @@ type Cluster struct {
 	brokers []*Broker // never empty
 	network *Network
 	gossip  *Gossip
+	wiped   int
 	founded bool // some broker got ready: the cluster exists
 }
 
@@ -100,6 +101,7 @@ func (c *Cluster) Trouble() {
 	if len(c.brokers) > 1 {
 		c.again(o.RestartEvery, c.blackout)
 		c.again(o.RestartEvery, c.roll)
+		c.again(o.WipeEvery, func() { c.wipe(c.any()) })
 		c.again(o.GossipEvery, c.gossip.err)
 		c.network.Trouble(c.again, c.leading)
 	}

@@ -1,4 +1,4 @@
-// Package simulation breaks the broker on purpose. It runs the production actors, the production replica and the production
+// Package simulation breaks brokers on purpose, one or several. It runs the production actors, the production replica and the production
 // codecs on one goroutine, under a virtual clock and on a disk that forgets what was not synced; simulated clients produce
 // and consume through real frames; everything they saw is checked when the run ends, and much of it at every step.
 //
@@ -14,6 +14,11 @@
 //
 // It never reads a real clock, opens a file or a socket, or starts a goroutine.
 //
+// Between several brokers lies a network that keeps the promise of actors.Peers and no other (network.go, cuts.go), and gossip
+// that errs. An atlas bounds damage to fewer replicas than a quorum, so that it excuses nothing; a ledger remembers, across
+// lives and wiped disks, who led, voted and held what, and compares each step with it. When all is healed, some brokers stay
+// away for ever: the rest must take writes, and hold everything that was acknowledged.
+//
 // Start reading at run.go (what a run is), then broker.go and cluster.go (what is replaced), scheduler.go (how order is drawn),
-// disk.go and volume.go (what a crash loses), oracle.go and invariants.go (what must hold).
+// disk.go and volume.go (what a crash loses), ledger.go and oracle.go (what must hold).
 package simulation

@@ -58,6 +58,7 @@ const (
 	FaultStaleView       // a broker's view stands still
 	FaultFalseDeath      // a broker believes that a living one is dead
 	FaultFlap            // a broker sees another come and go again and again
+	FaultWipedDisk       // a broker loses its disk and its name
 	FaultDark            // a broker stays away for ever, dead or cut off
 	faultKinds
 
@@ -70,7 +71,7 @@ var faultNames = [faultKinds]string{
 	"bit-flip", "zero-page", "cut-file", "pause", "tick-burst", "clock-skew", "clock-jump", "actor-panic",
 	"slow-frame", "lost-frame", "doubled-frame", "overtaking-frame", "cut-frame", "foreign-frame", "oversize-frame", "clog", "lost-link",
 	"cut-halves", "cut-alone", "cut-leader", "cut-bridge", "cut-one-way", "blackout", "rolling-restart",
-	"late-view", "stale-view", "false-death", "flap", "dark",
+	"late-view", "stale-view", "false-death", "flap", "wiped-disk", "dark",
 }
 
 // String returns the fault's name.

@@ -73,6 +73,8 @@ type Options struct {
 	ClockEvery   time.Duration // mean time between two clocks that go wrong
 	PanicEvery   time.Duration // mean time between two panics of an actor
 	RestartEvery time.Duration // mean time between two rolling restarts, and between two power losses of all
+	WipeEvery    time.Duration // mean time between two brokers that lose their disks
+	ReplaceAfter time.Duration // without a broker, until its replicas are made anew elsewhere
 	GossipEvery  time.Duration // mean time between two errors of somebody's view
 	Weather      Weather       // of the network between brokers
 	ScrubBytes   int64         // of old segments verified in a second; 0: none
@@ -110,6 +112,8 @@ func drawOptions(r *rand.Rand) Options {
 	o.ClockEvery = time.Duration(between(r, 2000, 20_000)) * time.Millisecond
 	o.PanicEvery = time.Duration(between(r, 5000, 30_000)) * time.Millisecond
 	o.RestartEvery = time.Duration(between(r, 10_000, 60_000)) * time.Millisecond
+	o.WipeEvery = time.Duration(between(r, 4000, 20_000)) * time.Millisecond
+	o.ReplaceAfter = time.Duration(between(r, 4000, 40_000)) * time.Millisecond
 	o.GossipEvery = time.Duration(between(r, 1000, 8000)) * time.Millisecond
 	o.RestAfter = time.Duration(between(r, 50, 3000)) * time.Millisecond
 	if chance(r, 30) {
