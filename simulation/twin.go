@@ -304,7 +304,7 @@ func (t *Twin) cutFiles(index, segment id.Index, at int64) error {
 		if err := t.device.syncDirectory(t.directory); err != nil {
 			return err
 		}
-		t.segments = t.segments[:len(t.segments)-1]
+		t.segments, t.renamed = t.segments[:len(t.segments)-1], false
 	}
 	if err := t.device.truncate(t.path(segment), at); err != nil {
 		return err
@@ -315,7 +315,6 @@ func (t *Twin) cutFiles(index, segment id.Index, at int64) error {
 	t.terms, t.mending = t.terms.Through(index-1), nil
 	t.segments[len(t.segments)-1].size = at
 	t.entries = t.entries[:index-t.first]
-	t.renamed = false
 	return nil
 }
 

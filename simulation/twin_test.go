@@ -382,3 +382,34 @@ func TestTwinKeepsWhatWasSynced(t *testing.T) {
 		}
 	}
 }
+
+// A segment that began in the same group of writes in which its first entries are replaced keeps its name.
+func TestTwinCutBehindAFreshSegment(t *testing.T) {
+	for seed := range uint64(20) {
+		random := Streams{seed}.Named("test")
+		w := twinWorld(seed, 2048)
+		c, state := birth()
+		d := w.boot(t, random, 0, 0)
+		must(t, d.Create(twinPartition, twinReplica, &c, state))
+		log, err := d.Open(twinPartition, twinReplica)
+		must(t, err)
+		twin := log.(*Twin)
+		entry := func(index id.Index, term id.Term) partitions.Write {
+			return partitions.Write{Sequence: uint64(index), Entries: []partitions.Entry{{
+				Index: index, Term: term, Type: partitions.EntryLogStart, AppendTime: 5, Payload: make([]byte, 900),
+			}}}
+		}
+		last := id.Index(2)
+		for ; len(twin.segments) < 2; last++ {
+			must(t, twin.Append([]partitions.Write{entry(last, 2)}))
+		}
+		must(t, twin.Append([]partitions.Write{entry(last, 2), entry(last, 3)}))
+		must(t, twin.Sync())
+		w.cluster.brokers[0].volume.PowerLoss(random, &w.faults)
+		log, err = w.boot(t, random, 0, 0).Open(twinPartition, twinReplica)
+		must(t, err)
+		if found := log.Recovered(); found.Last != last || found.Damage != nil {
+			t.Fatalf("seed %d: the log ends at %d of %d, damage %+v", seed, found.Last, last, found.Damage)
+		}
+	}
+}
