@@ -27,6 +27,8 @@ type group struct {
 	committed []id.Term
 	next      id.Offset // behind the last batch of committed; -1 while not known
 	sequences map[sequence]id.Index
+	written   []written  // the idempotent batches of committed
+	gaps      bool       // not all of committed is known
 	leader    id.Replica // that became leader last
 	// voters is how many the newest leader that was ready counted; voted how many before that, up to changed.
 	voters, voted int
@@ -95,6 +97,10 @@ func (l *Ledger) opened(r id.Replica, found partitions.Recovered) {
 	c := l.replicas[r]
 	if c == nil || found.Damage != nil {
 		return
+	}
+	if found.HardState.Commit > found.Last {
+		l.world.violate(violation("commit-beyond-log", "replica %d of %v opens with entry %d committed, and its log ends at %d",
+			r, c.partition, found.HardState.Commit, found.Last))
 	}
 	switch was, is := c.durable, found.HardState; {
 	case is.Term < was.Term:
@@ -181,7 +187,7 @@ func (l *Ledger) commit(g *group, r id.Replica, i id.Index, term id.Term) {
 	late := i <= id.Index(len(g.committed))
 	for id.Index(len(g.committed)) < i {
 		if id.Index(len(g.committed)) < i-1 {
-			g.next = -1
+			g.next, g.gaps = -1, true
 		}
 		g.committed = append(g.committed, 0)
 	}
@@ -191,7 +197,7 @@ func (l *Ledger) commit(g *group, r id.Replica, i id.Index, term id.Term) {
 	}
 	e, known := g.entries[entryKey{i, term}]
 	if !known {
-		g.next = -1
+		g.next, g.gaps = -1, g.gaps || i > 1 // the first is no entry: it stands for the birth
 		return
 	}
 	if !e.batch {
@@ -209,6 +215,7 @@ func (l *Ledger) commit(g *group, r id.Replica, i id.Index, term id.Term) {
 		l.world.violate(violation("sequence-twice", "entries %d and %d of %v are both producer %d's sequence %d", other, i, g.partition, key.producer, key.first))
 	}
 	g.sequences[key] = i
+	g.write(i, e.header)
 }
 
 // leads holds a replica that leads to being the only one in its term, and to holding everything that was committed before.
