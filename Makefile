@@ -10,7 +10,7 @@ BENCH    ?= .
 RESULTS  ?= bin/peers-results
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test check rest race lint sim torture torture-briefly bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
+.PHONY: help build run demo test check rest race lint sim planted torture torture-briefly bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ lint: tools
 
 sim: build ## run SEEDS=500 seeds of the simulator
 	bin/troupe-sim --seeds $(SEEDS)
+
+planted: ## plant bugs, one after the other, and demand that the simulator finds each by the promise it breaks
+	TROUPE_PLANTED=all go test -count=1 -timeout 30m -run '^TestPlantedBugsAreFound$$' -v ./simulation
 
 torture: build ## real brokers under SIGKILL, SIGSTOP, cut links, damaged files: MINUTES=1, judged by the simulator's checker
 	bin/troupe-sim --real $(or $(MINUTES),1)

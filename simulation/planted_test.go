@@ -1,9 +1,8 @@
 package simulation
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,7 @@ type bug struct {
 	changes []change
 	found   []string
 	nodes   string // how many brokers; "": each seed draws it
+	length  string // of the runs, for what needs a rare fault; "": 20s
 }
 
 // The bugs of one broker: each takes away something that the promises rest on, and must be found by one of the named invariants within 50
@@ -72,39 +72,55 @@ var planted = []bug{
 	},
 }
 
+// everyPlanted is set by `make planted`: then all bugs are looked for, on all ranges of seeds. Otherwise on one range, and only
+// those of one broker and the ones that show soonest.
+const everyPlanted = "TROUPE_PLANTED"
+
 func TestPlantedBugsAreFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the simulator once for each bug")
 	}
-	for _, bug := range append(planted, plantedAmongSeveral...) {
+	bugs, ranges := slices.Concat(planted, plantedAmongSeveral), []string{"0"}
+	if os.Getenv(everyPlanted) != "" {
+		bugs, ranges = slices.Concat(bugs, plantedInReplicas), []string{"0", "1000", "2000"}
+	}
+	for _, bug := range bugs {
 		t.Run(bug.name, func(t *testing.T) {
+			t.Parallel()
 			binary := plant(t, bug.changes)
-			for _, from := range []string{"0", "1000", "2000"} {
+			for _, from := range ranges {
 				find(t, binary, from, bug)
 			}
 		})
 	}
 }
 
-// find demands that 50 seeds from a given one on find the bug, by one of the named invariants.
+// find demands that 50 seeds from a given one on find the bug, by one of the named invariants. What else goes wrong on the way, a
+// crash above all, does not count.
 func find(t *testing.T, binary, from string, b bug) {
 	t.Helper()
-	nodes := "0"
-	if b.nodes != "" {
-		nodes = b.nodes
+	run := exec.Command(binary, "--seed", from, "--seeds", "50", "--nodes", cmp.Or(b.nodes, "0"), "--length", cmp.Or(b.length, "20s"), "--jobs", "1", "--json")
+	out, err := run.StdoutPipe()
+	must(t, err)
+	must(t, run.Start())
+	defer func() {
+		_ = run.Process.Kill()
+		_ = run.Wait()
+	}()
+	others := map[string]int{}
+	for reports := json.NewDecoder(out); ; {
+		var r Report
+		if err := reports.Decode(&r); err != nil {
+			t.Fatalf("50 seeds from %s do not find the bug by one of %q; found were %v (%v)", from, b.found, others, err)
+		}
+		if v := r.Violation; v != nil {
+			if slices.ContainsFunc(b.found, func(by string) bool { return strings.HasPrefix(v.Invariant, by) }) {
+				t.Logf("seed %d: %v", r.Seed, v)
+				return
+			}
+			others[v.Invariant]++
+		}
 	}
-	out, err := exec.Command(binary, "--seed", from, "--seeds", "50", "--nodes", nodes, "--fail-fast", "--json").Output()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("50 seeds from %s with the bug end with %v", from, err)
-	}
-	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
-	var last Report
-	must(t, json.Unmarshal(lines[len(lines)-1], &last))
-	if last.Violation == nil || !slices.ContainsFunc(b.found, func(by string) bool { return strings.HasPrefix(last.Violation.Invariant, by) }) {
-		t.Fatalf("seed %d: found by %v, want one of %q", last.Seed, last.Violation, b.found)
-	}
-	t.Logf("seed %d: %v", last.Seed, last.Violation)
 }
 
 // plant builds the simulator with changed sources.
@@ -116,7 +132,7 @@ func plant(t *testing.T, changes []change) string {
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
 	for _, c := range changes {
 		path := filepath.Join(root, filepath.FromSlash(c.file))
-		source, err := os.ReadFile(path)
+		source, err := os.ReadFile(cmp.Or(overlay.Replace[path], path))
 		must(t, err)
 		if n := strings.Count(string(source), c.from); n != 1 {
 			t.Fatalf("%s contains %q %d times: the planted bug must follow the code", c.file, c.from, n)

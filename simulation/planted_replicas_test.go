@@ -1,0 +1,108 @@
+package simulation
+
+// More bugs that only several brokers can have, in what replicas promise each other. `make planted` looks for them.
+var plantedInReplicas = []bug{
+	{
+		name: "a quorum is the leader's own disk",
+		changes: []change{
+			{"partitions/append.go", "			if w.acks == AcksLeader {", "			if w.acks == AcksLeader || r.options.Fold == nil {"},
+			{"partitions/append.go", "return w.acks == AcksLeader", "return w.acks == AcksLeader || r.options.Fold == nil"},
+		},
+		found: []string{"ack-before-durable"},
+		nodes: "3",
+	},
+	{
+		name:    "a vote is given before it is durable",
+		changes: []change{{"partitions/writes.go", "elected = state.Term != r.writes.state.Term || state.Vote != r.writes.state.Vote", "elected = false"}},
+		found:   []string{"two-leaders", "vote-forgotten"},
+		nodes:   "3",
+	},
+	{
+		name:    "a restart forgets the vote",
+		changes: []change{{"partitions/raft_storage.go", "Vote: new(uint64(s.state.Vote))", "Vote: new(uint64(0))"}},
+		found:   []string{"voted-twice"},
+		nodes:   "3",
+	},
+	{
+		name: "a commit index beyond the log",
+		changes: []change{
+			{"simulation/twin_open.go", "state.Commit = min(last, max(state.Commit, index))", "state.Commit = max(state.Commit, index)"},
+			{"simulation/twin.go", "	s := t.slot()\n	s.HardState.Commit = min(s.HardState.Commit, t.durable)", "	s := t.slot()"},
+			{"simulation/twin.go", "		s.HardState.Commit = min(s.HardState.Commit, t.durable)\n", ""},
+		},
+		found: []string{"commit-beyond-log"},
+		nodes: "3",
+	},
+	{
+		name: "a producer that is not known is believed, and a checkpoint forgets them",
+		changes: []change{
+			{"partitions/apply.go", "	a.producers.restore(c.Producers)\n", ""},
+			{"partitions/producers.go", "	case s == nil && h.FirstSequence == 0:", "	case s == nil:"},
+		},
+		found: []string{"sequence-twice"},
+		nodes: "3",
+	},
+	{
+		name: "a replica that has forgotten begins again under its id",
+		changes: []change{{"simulation/disk.go", "	harm := d.world.atlas.harmed[r]\n	if err != nil {", `	if err == nil && t.recovered.Damage != nil && t.recovered.Damage.Kind == partitions.DamageAmnesia {
+		for _, name := range d.device.volume.List(t.directory) {
+			_ = d.device.unlink(t.file(name))
+		}
+		t = d.twin(p, r)
+		if err = t.born(nil, partitions.HardState{}); err == nil {
+			err = t.open(&knowledge{})
+		}
+	}
+	harm := d.world.atlas.harmed[r]
+	if err != nil {`}},
+		found: []string{"term-forgotten"},
+		nodes: "3",
+	},
+	{
+		name:    "the catalog forgets which replica ids it gave",
+		changes: []change{{"partitions/catalog/snapshot.go", "	s.NextReplica = id.Replica(r.uvarint())", "	r.uvarint()"}},
+		found:   []string{"replica-id-reused"},
+		nodes:   "3",
+	},
+	{
+		name:    "producer ids are given by each leader of the catalog",
+		changes: []change{{"partitions/catalog/commands.go", "	next.NextProducer += id.Producer(c.Count)", "	next.NextProducer++"}},
+		found:   []string{"producer-id-reused"},
+		nodes:   "3",
+	},
+	{
+		name: "what is proposed counts as committed",
+		changes: []change{
+			{"partitions/fetch.go", "if f.Offset < r.applied.next {\n		r.read(f)", "if f.Offset < r.leading.next {\n		r.read(f)"},
+			{"partitions/fetch.go", "r.log.tail.batches(f.Offset, r.applied.next, f.MaxBytes)", "r.log.tail.batches(f.Offset, r.leading.next, f.MaxBytes)"},
+			{"partitions/fetch.go", "HighWatermark: r.applied.next, Term", "HighWatermark: max(r.applied.next, r.leading.next), Term"},
+		},
+		found: []string{"watermark-fell", "inconsistent-offsets"},
+		nodes: "3",
+	},
+	{
+		name: "a leader serves before its term's first entry",
+		changes: []change{{"partitions/writes.go", "		r.counts.Elections++", `		r.counts.Elections++
+		r.ready = true
+		r.leading = leading{next: r.applied.next, clock: r.applied.clock, producers: map[id.Producer]*inFlight{}}`}},
+		found: []string{"watermark-fell", "dense-offsets", "replica: offsets are dense"},
+		nodes: "3",
+	},
+	{
+		name:    "what a deposed leader proposed is told as not done",
+		changes: []change{{"partitions/append.go", "r.term, ErrOutcomeUnknown), nil)", "r.term, ErrNotReady), nil)"}},
+		found:   []string{"aborted-read"},
+		nodes:   "3",
+	},
+	{
+		name: "a peer gives back other entries",
+		changes: []change{{"actors/mending.go", "m.entries, m.err = log.Entries(q.lo, hi, entriesAtOnce)", `m.entries, m.err = log.Entries(q.lo, hi, entriesAtOnce)
+		for i := range m.entries {
+			m.entries[i].Type = partitions.EntryEmpty
+			m.entries[i].Payload = nil
+		}`}},
+		found:  []string{"log-matching"},
+		nodes:  "3",
+		length: "60s",
+	},
+}
