@@ -1,6 +1,6 @@
-// Package simulation breaks brokers on purpose, one or several. It runs the production actors, the production replica and the production
-// codecs on one goroutine, under a virtual clock and on a disk that forgets what was not synced; simulated clients produce
-// and consume through real frames; everything they saw is checked when the run ends, and much of it at every step.
+// Package simulation breaks brokers on purpose, one or several. It runs the production actors, the production replica and the
+// production codecs on one goroutine, under a virtual clock and on a disk that forgets what was not synced; simulated clients
+// produce and consume through real frames; everything they saw is checked when the run ends, and much of it at every step.
 //
 // One seed draws everything, through named streams (streams.go), and a running hash covers every event: the same seed gives
 // the same hash in any process, under any GOMAXPROCS. One simulation runs per process at a time, because raft takes its
