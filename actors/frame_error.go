@@ -67,6 +67,7 @@ var sentinels = [...]error{
 	39: catalog.ErrMoveUnderWay,
 	40: catalog.ErrUnknownNode,
 	41: catalog.ErrNodeInUse,
+	42: partitions.ErrNotRecoverable,
 }
 
 // relayed is an error that came from another broker.

@@ -10,11 +10,12 @@ import (
 // The body of the answer to a description:
 //
 //	+------+---------------------------+------------+----------------+--------------------+---------+
-//	| role | ready, joint, settled u8  | n × number | voters, learners | peers            | problem |   u8, -, u64 each
+//	| role | flags, u8 each            | n × number | places         | peers              | problem |   u8, -, u64 each
 //	+------+---------------------------+------------+----------------+--------------------+---------+
 //
+//	flags        ready, joint, settled, forgotten
 //	numbers      partition, then those of statusNumbers, in its order
-//	voters       count u32, count × placed; learners likewise
+//	places       voters: count u32, count × placed; learners, incoming and outgoing likewise
 //	peers        count u32, count × { placed, learner u8, active u8, match u64, state: length u32, bytes }
 //	placed       replica u64 | node u64
 //	problem      length u32, bytes
@@ -27,7 +28,7 @@ const (
 func statusNumbers(s *partitions.Status) (unsigned []*uint64, signed []*int64) {
 	unsigned = []*uint64{
 		(*uint64)(&s.Replica), (*uint64)(&s.Term), (*uint64)(&s.Node), (*uint64)(&s.Leader), (*uint64)(&s.LeaderNode),
-		(*uint64)(&s.Applied), (*uint64)(&s.Last), (*uint64)(&s.First),
+		(*uint64)(&s.Applied), (*uint64)(&s.Last), (*uint64)(&s.First), (*uint64)(&s.LastTerm),
 	}
 	c := &s.Counts
 	signed = []*int64{
@@ -45,7 +46,7 @@ func statusCounts(s *partitions.Status) []*int {
 
 func (q question) described(s partitions.Status) []byte {
 	b := append(q.answerFrame(nil, 512), byte(s.Role))
-	b = appendPartition(appendBool(appendBool(appendBool(b, s.Ready), s.Joint), s.Settled), s.Partition)
+	b = appendPartition(appendBool(appendBool(appendBool(appendBool(b, s.Ready), s.Joint), s.Settled), s.Forgotten), s.Partition)
 	unsigned, signed := statusNumbers(&s)
 	for _, v := range unsigned {
 		b = binary.LittleEndian.AppendUint64(b, *v)
@@ -56,7 +57,9 @@ func (q question) described(s partitions.Status) []byte {
 	for _, v := range statusCounts(&s) {
 		b = appendNumbers(b, int64(*v))
 	}
-	b = appendPlaces(appendPlaces(b, s.Voters), s.Learners)
+	for _, places := range [][]partitions.Placed{s.Voters, s.Learners, s.Incoming, s.Outgoing} {
+		b = appendPlaces(b, places)
+	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.Peers)))
 	for _, p := range s.Peers {
 		b = appendBool(appendBool(appendPlaced(b, p.Placed), p.Learner), p.Active)
@@ -75,7 +78,7 @@ func (r *frameReader) status() (s partitions.Status, err error) {
 	} else {
 		r.short = true
 	}
-	s.Ready, s.Joint, s.Settled, s.Partition = r.bool(), r.bool(), r.bool(), r.partition()
+	s.Ready, s.Joint, s.Settled, s.Forgotten, s.Partition = r.bool(), r.bool(), r.bool(), r.bool(), r.partition()
 	unsigned, signed := statusNumbers(&s)
 	for _, v := range unsigned {
 		*v = r.u64()
@@ -86,7 +89,7 @@ func (r *frameReader) status() (s partitions.Status, err error) {
 	for _, v := range statusCounts(&s) {
 		*v = int(r.u64())
 	}
-	s.Voters, s.Learners = r.places(), r.places()
+	s.Voters, s.Learners, s.Incoming, s.Outgoing = r.places(), r.places(), r.places(), r.places()
 	for n := r.count(peerStatusBytes); n > 0 && !r.short; n-- {
 		p := partitions.PeerStatus{Placed: r.placed(), Learner: r.bool(), Active: r.bool(), Match: id.Index(r.u64()), State: string(r.bytes())}
 		s.Peers = append(s.Peers, p)

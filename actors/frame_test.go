@@ -68,7 +68,8 @@ func sampleFrames(t testing.TB) []namedFrame {
 		Partition: p, Replica: 1, Role: partitions.RoleLeader, Term: 2, Node: 3, Leader: 4, LeaderNode: 5, Ready: true, LogStart: 6,
 		HighWatermark: 7, Applied: 8, First: 5, Last: 9, Parked: 10, Uncommitted: 11, Producers: 12, Log: partitions.LogSize{Bytes: 13, Segments: 14},
 		Voters: []partitions.Placed{{Replica: 1, Node: 3}, {Replica: 2, Node: 4}}, Learners: []partitions.Placed{{Replica: 3, Node: 5}},
-		Joint: true, Assignment: 15, Settled: true, Problem: "none",
+		Joint: true, Incoming: []partitions.Placed{{Replica: 1, Node: 3}}, Outgoing: []partitions.Placed{{Replica: 2, Node: 4}},
+		LastTerm: 29, Forgotten: true, Assignment: 15, Settled: true, Problem: "none",
 		Peers:  []partitions.PeerStatus{{Placed: partitions.Placed{Replica: 2, Node: 4}, Learner: true, Match: 16, Active: true, State: "probe"}},
 		Counts: partitions.Counts{Batches: 17, Records: 18, Bytes: 19, Duplicates: 20, Fetches: 21, TailFetches: 22, Checkpoints: 23, Elections: 24, SnapshotsSent: 25, SnapshotsInstalled: 26, Reconfigurations: 27, Strays: 28},
 	}

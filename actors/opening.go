@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"troupe/partitions"
+	"troupe/partitions/id"
 )
 
 // plan is how a partition's lives begin: what the catalog says of it. It does not change, and is read on the pool.
@@ -17,6 +18,8 @@ type plan struct {
 	assignment partitions.Assignment
 	limits     partitions.Limits
 	fold       func() partitions.Fold // nil for ordinary partitions
+	// survivor is the replica on this node whose log this one's begins with; 0: none.
+	survivor id.Replica
 	// create permits to make the log if the replica was never created here.
 	create bool
 }
@@ -32,6 +35,9 @@ type life struct {
 // openLog opens the replica's log, having made it if this is its birth. It returns partitions.ErrDamaged when nothing of
 // the log can be read.
 func (p *plan) openLog(s *stage) (partitions.Log, error) {
+	if p.survivor != 0 {
+		return p.inherit(s)
+	}
 	at, replica := p.address.partition, p.address.replica
 	if !s.seams.Disk.Registered(replica) {
 		if err := p.bear(s); err != nil {

@@ -108,8 +108,15 @@ func (q *quarantine) offsets(l partitions.ListOffsets) (partitions.OffsetAnswer,
 
 func (q *quarantine) status(s partitions.Status) partitions.Status {
 	s.Role, s.Term, s.LogStart, s.HighWatermark = partitions.RoleQuarantined, q.term, q.logStart, q.end
+	s.Forgotten = q.amnesic()
 	if q.log != nil {
-		s.Last, s.Log = q.log.Recovered().Last, q.log.Size()
+		found := q.log.Recovered()
+		s.Last, s.Log = found.Last, q.log.Size()
+		if n := len(found.Terms); n > 0 {
+			s.LastTerm = found.Terms[n-1].Term
+		} else if found.Base != nil {
+			s.LastTerm = found.Base.Term
+		}
 	}
 	return s
 }

@@ -60,7 +60,7 @@ func (c *curator) accommodate(t *catalog.Topic, number int32, replica id.Replica
 	case t.ID == catalog.TopicID && c.own == nil:
 		c.hold(replica, t.Partitions[number].Founders)
 		c.configure(c.tenants[replica], t, number)
-	case t.ID != catalog.TopicID:
+	case t.ID != catalog.TopicID && c.tenants[t.Partitions[number].Inherits(replica)] == nil: // else when that one has ended
 		c.admit(t, number, replica)
 	}
 }
@@ -70,7 +70,7 @@ func (c *curator) admit(t *catalog.Topic, number int32, replica id.Replica) {
 	at, a := id.Partition{Topic: t.ID, Number: number}, t.Partitions[number]
 	p := &plan{
 		address: newAddress(c.stage, c.node, at, replica), founders: a.Founders,
-		settings: t.Effective(), assignment: assignmentOf(a), limits: c.limit, create: true,
+		settings: t.Effective(), assignment: assignmentOf(a), limits: c.limit, survivor: a.Inherits(replica), create: true,
 	}
 	c.tenants[replica] = &tenant{address: p.address, settings: p.settings, assignment: a.Version}
 	c.send(c.node, spawnOrder{partition: newPartition(c.stage, p, c.self)})

@@ -226,7 +226,7 @@ func (p *partition) answerOffsets(a partitions.OffsetAnswer) {
 
 // status describes the partition in whatever phase it is.
 func (p *partition) status() partitions.Status {
-	s := partitions.Status{Partition: p.partition, Replica: p.replica, Problem: p.readProblem()}
+	s := partitions.Status{Partition: p.partition, Replica: p.replica, Node: p.stage.node, Problem: p.readProblem()}
 	switch {
 	case p.running():
 		s = p.life.replica.Status()

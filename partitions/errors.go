@@ -55,6 +55,8 @@ var (
 	// ErrNewer: a checksum verifies, but over a version, type or flag that this program does not know. Nothing was
 	// changed; run the newer program.
 	ErrNewer = errors.New("partitions: written by a newer Troupe")
+	// ErrNotRecoverable: a partition is not recovered with a loss, for its majority may be there, or nobody can stand for it.
+	ErrNotRecoverable = errors.New("partitions: not recoverable")
 	// ErrClosed: the log, or the replica, was closed.
 	ErrClosed = errors.New("partitions: closed")
 )

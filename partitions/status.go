@@ -1,6 +1,8 @@
 package partitions
 
 import (
+	"slices"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/tracker"
 
@@ -40,16 +42,21 @@ type Status struct {
 	HighWatermark id.Offset
 	Applied       id.Index
 	First, Last   id.Index // of the log; First = Last + 1: it is empty
+	LastTerm      id.Term  // of the entry at Last
 	Parked        int      // fetches
 	Uncommitted   int      // bytes proposed and not yet committed
 	Producers     int
 	Log           LogSize
 	Voters        []Placed
 	Learners      []Placed
-	Joint         bool         // a change of the voters is under way: both quorums decide
+	Joint         bool     // a change of the voters is under way: both quorums decide
+	Incoming      []Placed // the one quorum while Joint, and the other; Voters are those of both
+	Outgoing      []Placed
 	Assignment    id.Offset    // the version of the assignment that the configuration follows
 	Settled       bool         // the configuration is what is wanted, as far as this replica knows
 	Peers         []PeerStatus // a leader's view of the other members, ordered by replica
+	// Forgotten: its log is lost. It takes no part in anything, ever again.
+	Forgotten bool
 	// Problem is a sentence for the operator when the replica does not serve; empty otherwise.
 	Problem string
 	// Counts are running totals since the replica was opened.
@@ -109,7 +116,14 @@ func (r *Replica) Status() Status {
 		} else {
 			s.Learners = append(s.Learners, p)
 		}
+		if s.Joint && slices.Contains(r.applied.configuration.Voters, p.Replica) {
+			s.Incoming = append(s.Incoming, p)
+		}
+		if slices.Contains(r.applied.configuration.Outgoing, p.Replica) {
+			s.Outgoing = append(s.Outgoing, p)
+		}
 	}
+	s.LastTerm, _ = r.log.term(s.Last) // 0: it is empty
 	if r.failure != nil {
 		s.Problem = r.failure.Error()
 	} else if r.role == RoleLeader {

@@ -24,6 +24,8 @@ type Assignment struct {
 	Version id.Offset
 	// Settled is the Version that a leader last reported as reached; while it is another than Version, a move is under way.
 	Settled id.Offset
+	// Recoveries are how the partition went on after it had lost its majority, oldest first.
+	Recoveries []Recovery
 }
 
 // Moving tells that no leader has reported yet that its configuration equals Replicas.
@@ -140,7 +142,7 @@ func (c Assign) check(s *State, a Assignment) error {
 
 // target makes the assignment that the command asks for, and tells how many of its replicas are new.
 func (c Assign) target(next *State, a Assignment) (to Assignment, fresh int) {
-	to, all := Assignment{Founders: a.Founders, Version: next.Version}, a.All()
+	to, all := Assignment{Founders: a.Founders, Version: next.Version, Recoveries: a.Recoveries}, a.All()
 	lost := func(p partitions.Placed) bool {
 		return slices.Contains(c.Replace, p.Replica) || slices.Contains(a.Ruined, p.Replica)
 	}

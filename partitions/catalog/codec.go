@@ -25,6 +25,7 @@ import (
 //	10 Enlist           node u64 | rack string
 //	11 Drain            node u64 | on u8: 0 or 1
 //	12 Dismiss          node u64
+//	13 Recover          partition | survivor uvarint | if varint | at varint
 //
 //	string     uvarint length, bytes
 //	settings   uvarint n, n × (string name, string value), names ascending
@@ -50,6 +51,7 @@ const (
 	kindEnlist           commandKind = 10
 	kindDrain            commandKind = 11
 	kindDismiss          commandKind = 12
+	kindRecover          commandKind = 13
 )
 
 func (Bootstrap) kind() commandKind        { return kindBootstrap }
@@ -62,6 +64,7 @@ func (Moved) kind() commandKind            { return kindMoved }
 func (Enlist) kind() commandKind           { return kindEnlist }
 func (Drain) kind() commandKind            { return kindDrain }
 func (Dismiss) kind() commandKind          { return kindDismiss }
+func (Recover) kind() commandKind          { return kindRecover }
 
 // Encode returns a command's bytes: equal commands have equal bytes.
 func Encode(c Command) []byte {
@@ -112,6 +115,8 @@ func decodeBody(kind commandKind, r *reader) Command {
 		return Drain{Node: id.Node(r.fixed()), On: r.within(int64(r.byte()), 1) == 1}
 	case kindDismiss:
 		return Dismiss{Node: id.Node(r.fixed())}
+	case kindRecover:
+		return Recover{Partition: r.partition(), Survivor: id.Replica(r.uvarint()), If: id.Offset(r.varint()), At: id.Timestamp(r.varint())}
 	}
 	return nil
 }
@@ -162,3 +167,8 @@ func (c Drain) encode(b []byte) []byte {
 }
 
 func (c Dismiss) encode(b []byte) []byte { return binary.LittleEndian.AppendUint64(b, uint64(c.Node)) }
+
+func (c Recover) encode(b []byte) []byte {
+	b = binary.AppendUvarint(appendPartition(b, c.Partition), uint64(c.Survivor))
+	return binary.AppendVarint(binary.AppendVarint(b, int64(c.If)), int64(c.At))
+}

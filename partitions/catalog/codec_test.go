@@ -64,6 +64,10 @@ var golden = []struct {
 	{Drain{Node: 7, On: true}, "010b070000000000000001"},
 	{Drain{Node: 7}, "010b070000000000000000"},
 	{Dismiss{Node: 7}, "010c0700000000000000"},
+	{
+		Recover{Partition: id.Partition{Topic: 300, Number: 2}, Survivor: 300, If: 7, At: -1},
+		"010dac0202" + "ac02" + "0e" + "01",
+	},
 }
 
 func TestCommandBytes(t *testing.T) {
@@ -119,7 +123,14 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-const goldenSnapshot = "020ac100000000000000120502" + // format, version 5, cluster, next topic 18, replica 5, producer 1
+const goldenSnapshot = "030ac100000000000000120502" + // format, version 5, cluster, next topic 18, replica 5, producer 1
+	"02" + "01095f5f636174616c6f67" + "ce0f" + "00" + "01" + "01010700000000000000" + "01010700000000000000" + "00" + "00" + "00" + "00" + "00" + // __catalog
+	"1001" + "61" + "a413" + "01" + "087265706c69636173" + "0131" + "01" + "01020700000000000000" + "01020700000000000000" + "00" + "00" + "02" + "02" + "00" +
+	"02" + "1100" + "030700000000000000" + "1101" + "040800000000000000" + // doomed
+	"01" + "0700000000000000" + "01" + "00" // nodes
+
+// goldenSnapshotSettled is the same state as the second format told it.
+const goldenSnapshotSettled = "020ac100000000000000120502" + // format, version 5, cluster, next topic 18, replica 5, producer 1
 	"02" + "01095f5f636174616c6f67" + "ce0f" + "00" + "01" + "01010700000000000000" + "01010700000000000000" + "00" + "00" + "00" + "00" + // __catalog
 	"1001" + "61" + "a413" + "01" + "087265706c69636173" + "0131" + "01" + "01020700000000000000" + "01020700000000000000" + "00" + "00" + "02" + "02" +
 	"02" + "1100" + "030700000000000000" + "1101" + "040800000000000000" + // doomed
@@ -149,11 +160,29 @@ func TestSnapshotBytes(t *testing.T) {
 		}
 	}
 	broken := NewFold()
-	if err := broken.Restore(append([]byte{3}, b[1:]...)); !errors.Is(err, ErrInvalidSnapshot) {
+	if err := broken.Restore(append([]byte{4}, b[1:]...)); !errors.Is(err, ErrInvalidSnapshot) {
 		t.Errorf("another format: %v", err)
 	}
 	if d := cmp.Diff(NewFold().State(), broken.State()); d != "" {
 		t.Errorf("a refused snapshot changed the state (-want +got):\n%s", d)
+	}
+}
+
+// A snapshot of the second format is the same state without recoveries.
+func TestSettledSnapshotIsRead(t *testing.T) {
+	var states [2]*Fold
+	for i, golden := range []string{goldenSnapshotSettled, goldenSnapshot} {
+		b, err := hex.DecodeString(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states[i] = NewFold()
+		if err := states[i].Restore(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff(states[1].State(), states[0].State()); d != "" {
+		t.Fatalf("restored (-want +got):\n%s", d)
 	}
 }
 
@@ -237,7 +266,7 @@ func FuzzRestore(f *testing.F) {
 			return
 		}
 		again := fold.Snapshot()
-		if b[0] == snapshotFormatOld {
+		if b[0] != snapshotFormat {
 			if err := NewFold().Restore(again); err != nil {
 				t.Fatalf("%x was restored as %x: %v", b, again, err)
 			}

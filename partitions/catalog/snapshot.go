@@ -12,21 +12,25 @@ import (
 //
 //	+---------+---------+---------+------------+--------------+---------------+--------+--------+-------+
 //	| format  | version | cluster | next topic | next replica | next producer | topics | doomed | nodes |
-//	| u8 = 2  | varint  | u64     | uvarint    | uvarint      | varint        |        |        |       |
+//	| u8 = 3  | varint  | u64     | uvarint    | uvarint      | varint        |        |        |       |
 //	+---------+---------+---------+------------+--------------+---------------+--------+--------+-------+
 //	topics      uvarint n, n × topic, ids ascending
 //	topic       id uvarint | name string | created varint | settings | partitions: uvarint n, n × assignment
 //	assignment  founders | replicas | leaving | ruined: uvarint n, n × uvarint replica | version varint | settled varint
+//	            | recoveries: uvarint n, n × recovery
 //	            founders, replicas, leaving: uvarint n, n × placed
+//	recovery    at varint | survivor placed | heir uvarint | given up: uvarint n, n × placed | version varint
 //	doomed      uvarint n, n × (partition | placed), replicas ascending
 //	nodes       uvarint n, n × (node u64 | state u8 | rack string), ids ascending
 //	placed      replica uvarint | node u64
 //
-// Primitives are those of commands (codec.go). Equal states have equal snapshots. Format 1, which is read and never
-// written, ends an assignment with replicas, and the snapshot with doomed: its one node is the catalog's founder.
+// Primitives are those of commands (codec.go). Equal states have equal snapshots. Formats 1 and 2 are read and never
+// written: format 2 has no recoveries, and format 1 ends an assignment with replicas, and the snapshot with doomed: its one node
+// is the catalog's founder.
 const (
-	snapshotFormat    = 2
-	snapshotFormatOld = 1
+	snapshotFormat        = 3
+	snapshotFormatSettled = 2
+	snapshotFormatOld     = 1
 )
 
 // Snapshot encodes the state as a fold of it would: Fold.Restore reads it.
@@ -63,13 +67,28 @@ func (t *Topic) encode(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(t.Partitions)))
 	for _, a := range t.Partitions {
 		for _, all := range [][]partitions.Placed{a.Founders, a.Replicas, a.Leaving} {
-			b = binary.AppendUvarint(b, uint64(len(all)))
-			for _, p := range all {
-				b = appendPlaced(b, p)
-			}
+			b = appendPlacement(b, all)
 		}
 		b = binary.AppendVarint(appendReplicas(b, a.Ruined), int64(a.Version))
 		b = binary.AppendVarint(b, int64(a.Settled))
+		b = binary.AppendUvarint(b, uint64(len(a.Recoveries)))
+		for _, r := range a.Recoveries {
+			b = r.encode(b)
+		}
+	}
+	return b
+}
+
+func (r Recovery) encode(b []byte) []byte {
+	b = appendPlaced(binary.AppendVarint(b, int64(r.At)), r.Survivor)
+	b = appendPlacement(binary.AppendUvarint(b, uint64(r.Heir)), r.GivenUp)
+	return binary.AppendVarint(b, int64(r.Version))
+}
+
+func appendPlacement(b []byte, all []partitions.Placed) []byte {
+	b = binary.AppendUvarint(b, uint64(len(all)))
+	for _, p := range all {
+		b = appendPlaced(b, p)
 	}
 	return b
 }
@@ -81,7 +100,7 @@ func appendPlaced(b []byte, p partitions.Placed) []byte {
 func decodeState(b []byte) (*State, error) {
 	r := &reader{rest: b}
 	format := r.byte()
-	if !r.bad && format != snapshotFormat && format != snapshotFormatOld {
+	if !r.bad && (format > snapshotFormat || format < snapshotFormatOld) {
 		return nil, fmt.Errorf("snapshot of format %d, this broker reads up to %d: %w", format, snapshotFormat, ErrInvalidSnapshot)
 	}
 	s := empty()
@@ -127,6 +146,9 @@ func decodeTopic(r *reader, format byte) *Topic {
 			a.Leaving, a.Ruined = decodePlacement(r), r.replicas()
 			a.Version, a.Settled = id.Offset(r.varint()), id.Offset(r.varint())
 		}
+		if format == snapshotFormat {
+			a.Recoveries = list(r, recoveryBytes, func() Recovery { return decodeRecovery(r) })
+		}
 		return a
 	})
 	return t
@@ -148,6 +170,16 @@ func decodeNodes(r *reader, s *State, format byte) {
 		}
 		last = n
 		s.Nodes[n] = node
+	}
+}
+
+// recoveryBytes is the least that a recovery takes.
+const recoveryBytes = 1 + 9 + 1 + 1 + 1
+
+func decodeRecovery(r *reader) Recovery {
+	return Recovery{
+		At: id.Timestamp(r.varint()), Survivor: decodePlaced(r), Heir: id.Replica(r.uvarint()), GivenUp: decodePlacement(r),
+		Version: id.Offset(r.varint()),
 	}
 }
 
