@@ -271,7 +271,7 @@ func (l *memoryLog) DropFront(base *partitions.Checkpoint) error {
 	return nil
 }
 
-func (l *memoryLog) Entries(lo, hi id.Index, _ int) ([]partitions.Entry, error) {
+func (l *memoryLog) Entries(lo, hi id.Index, maxBytes int) ([]partitions.Entry, error) {
 	defer l.use()()
 	var out []partitions.Entry
 	for i := lo; i < hi; i++ {
@@ -281,7 +281,11 @@ func (l *memoryLog) Entries(lo, hi id.Index, _ int) ([]partitions.Entry, error) 
 			}
 			break
 		}
-		out = append(out, l.entries[i-l.base.Index-1])
+		e := l.entries[i-l.base.Index-1]
+		if maxBytes -= len(e.Payload); maxBytes < 0 && len(out) > 0 {
+			break
+		}
+		out = append(out, e)
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,9 +48,9 @@ func (b *testBroker) everything(p id.Partition) (all []string) {
 	}
 }
 
-// lostMajority is five brokers with a partition on the last three, of whose replicas that on broker 3 alone is left; it has
-// never seen what was written last, "lost" and "also lost".
-func lostMajority(t *testing.T) (c *testCluster, p id.Partition) {
+// lostMajority is five brokers with a partition on the last three, of whose replicas that on broker 3 alone is left, with
+// some records; it has never seen what was written last, "lost" and "also lost".
+func lostMajority(t *testing.T, records ...string) (c *testCluster, p id.Partition) {
 	c = newCluster(t, 5, Limits{})
 	c.settled("a catalog of five", func(s *catalog.State) bool {
 		a, _ := s.Assignment(catalog.Partition())
@@ -59,13 +60,15 @@ func lostMajority(t *testing.T) (c *testCluster, p id.Partition) {
 	p = id.Partition{Topic: topic.ID}
 	survivor := c.brokers[2]
 	c.until("led by another", func() bool { return c.leader(p) != survivor })
-	for _, v := range []string{"a", "b"} {
+	for _, v := range records {
 		if a := c.brokers[0].produce(p, v); a.Err != nil {
 			t.Fatal(a.Err)
 		}
 	}
 	c.until("held by all", func() bool {
-		return !slices.ContainsFunc(c.brokers[2:], func(b *testBroker) bool { return b.node.router.find(p).status(c).HighWatermark != 2 })
+		return !slices.ContainsFunc(c.brokers[2:], func(b *testBroker) bool {
+			return b.node.router.find(p).status(c).HighWatermark != id.Offset(len(records))
+		})
 	})
 	c.split(survivor, c.brokers[3], true)
 	c.split(survivor, c.brokers[4], true)
@@ -93,7 +96,7 @@ func (c *testCluster) refused(err error, why string) {
 
 // A partition goes on with what one replica has, grows again, and never has two records at one offset.
 func TestRecoverLostMajority(t *testing.T) {
-	c, p := lostMajority(t)
+	c, p := lostMajority(t, "a", "b")
 	before, _ := c.brokers[0].node.Router().Catalog().Assignment(p)
 	_, term := leaderOf(c.brokers[0], p)
 	c.refused(c.brokers[1].recover(p, c.brokers[0].id), "broker 1 has none of it")
@@ -151,7 +154,7 @@ func TestRecoverLostMajority(t *testing.T) {
 // The old majority was only cut off. It goes on among itself until it hears of the recovery; nobody who has heard of that
 // believes it, and then it is gone.
 func TestOldMajorityComesBack(t *testing.T) {
-	c, p := lostMajority(t)
+	c, p := lostMajority(t, "a", "b")
 	if err := c.brokers[0].recover(p, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -194,5 +197,52 @@ func TestOldMajorityComesBack(t *testing.T) {
 		if d := cmp.Diff([]string{"a", "b", "after"}, b.everything(p)); d != "" {
 			t.Errorf("broker %d (-want +got):\n%s", b.id, d)
 		}
+	}
+}
+
+// An heir whose making fails at any step is finished by the next life of its broker, wherever the crash left it.
+func TestHeirIsMadeInSteps(t *testing.T) {
+	large := func(r string) string { return strings.Repeat(r, 900<<10) } // more, together, than is copied at once
+	want := []string{large("a"), large("b"), large("c"), large("d"), large("e"), large("f")}
+	failed := 0
+	for more := true; more; {
+		c, p := lostMajority(t, want...)
+		b := c.brokers[2]
+		old, steps := b.disk.Replicas(p)[0], 0
+		failing := func() error {
+			if steps++; steps > failed {
+				return errDisk
+			}
+			return nil
+		}
+		b.disk.onCreate = func(id.Replica) error { return failing() }
+		b.disk.onOpen = func(r id.Replica) error {
+			if m := b.disk.replicas[r]; r != old {
+				m.onAppend, m.onSync, m.onSave = failing, failing, failing
+			}
+			return failing()
+		}
+		if err := c.brokers[0].recover(p, 0); err != nil {
+			t.Fatal(err)
+		}
+		c.until("failed, or led", func() bool { return steps > failed || b.node.router.find(p).leading() })
+		more = !b.node.router.find(p).leading()
+		b.kill()
+		b.disk.onCreate, b.disk.onOpen = nil, nil
+		for _, m := range b.disk.replicas {
+			m.onAppend, m.onSync, m.onSave = nil, nil, nil
+		}
+		b.start()
+		c.leader(p)
+		if a := c.brokers[0].produce(p, "after"); a.Err != nil || a.Base != id.Offset(len(want))+partitions.InheritedOffsets {
+			t.Fatalf("step %d: %+v", failed+1, a)
+		}
+		if d := cmp.Diff(append(slices.Clone(want), "after"), c.brokers[1].everything(p)); d != "" {
+			t.Fatalf("step %d: records differ", failed+1)
+		}
+		failed++
+	}
+	if failed < 10 {
+		t.Errorf("only %d steps failed", failed)
 	}
 }

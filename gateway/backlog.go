@@ -165,6 +165,8 @@ func knows(state *catalog.State, request protocol.Message) bool {
 		}
 	case *protocol.AssignReplicasRequest:
 		return has(state, r.Topic, r.TopicID, r.Partition)
+	case *protocol.RecoverPartitionRequest:
+		return has(state, r.Topic, r.TopicID, r.Partition)
 	case *protocol.DescribeTopicRequest:
 		return is(state.Topic(id.Topic(r.Topic)), r.TopicID)
 	case *protocol.AlterTopicRequest:

@@ -27,6 +27,8 @@ type Broker interface {
 	AlterTopic(c catalog.AlterTopic, done func(*catalog.Topic, error))
 	// Assign is proposed likewise; the partition moves after its completion.
 	Assign(c catalog.Assign, done func(*catalog.Topic, error))
+	// Recover is proposed when those that may hold a replica were asked; the survivor's broker carries it out after its completion.
+	Recover(p id.Partition, from id.Node, done func(*catalog.Topic, error))
 	DeleteTopic(topic id.TopicID, done func(error))
 	// Drain empties a broker, or fills it again; Dismiss has it leave for ever. What moves does so after the completion.
 	Drain(c catalog.Drain, done func(error))

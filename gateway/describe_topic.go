@@ -28,7 +28,7 @@ func (s *Session) describeTopic(c call, r *protocol.DescribeTopicRequest, seen s
 				Partition: int32(i), Leader: st.LeaderNode, Role: st.Role.String(), Ready: st.Ready, Term: st.Term,
 				LogStart: st.LogStart, HighWatermark: st.HighWatermark, Bytes: st.Log.Bytes, Segments: int64(st.Log.Segments),
 				Replicas: nodesOf(a), Problem: st.Problem, Assigned: a.Version, Settled: st.Settled && len(a.Leaving) == 0,
-				Members: members(a, st),
+				Members: members(a, st), Recoveries: recoveries(a),
 			}
 			all.done()
 		})
@@ -39,7 +39,7 @@ func (s *Session) describeTopic(c call, r *protocol.DescribeTopicRequest, seen s
 func describedBytes(t *catalog.Topic) int {
 	n := answerBytes * len(t.Partitions)
 	for i := range t.Partitions {
-		n += memberBytes * (len(t.Partitions[i].Replicas) + len(t.Partitions[i].Leaving))
+		n += memberBytes * (len(t.Partitions[i].Replicas) + len(t.Partitions[i].Leaving) + 2*len(t.Partitions[i].Recoveries))
 	}
 	return n
 }

@@ -174,6 +174,23 @@ func (b *fakeBroker) Assign(c catalog.Assign, done func(*catalog.Topic, error)) 
 	b.complete(func() { done(r.Topic, r.Err) })
 }
 
+// Recover goes on with the replica on a node, or the first.
+func (b *fakeBroker) Recover(p id.Partition, from id.Node, done func(*catalog.Topic, error)) {
+	b.mu.Lock()
+	r := catalog.Result{Err: b.failAll}
+	if a, _ := b.fold.State().Assignment(p); r.Err == nil {
+		c := catalog.Recover{Partition: p, If: a.Version, At: 5}
+		for _, own := range a.Replicas {
+			if from == 0 || own.Node == from {
+				c.Survivor = own.Replica
+			}
+		}
+		r = b.apply(c)
+	}
+	b.mu.Unlock()
+	b.complete(func() { done(r.Topic, r.Err) })
+}
+
 // Leader tells that this broker leads everything in term 7, but what leads says.
 func (b *fakeBroker) Leader(p id.Partition) (id.Node, id.Term) {
 	b.mu.Lock()

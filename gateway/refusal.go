@@ -57,6 +57,7 @@ var refusals = []struct {
 	{catalog.ErrMoveUnderWay, protocol.CodeMoveUnderWay},
 	{catalog.ErrUnknownNode, protocol.CodeUnknownBroker},
 	{catalog.ErrNodeInUse, protocol.CodeBrokerInUse},
+	{partitions.ErrNotRecoverable, protocol.CodeNotRecoverable},
 	// What only the broker itself can cause.
 	{catalog.ErrBootstrapped, protocol.CodeInternal},
 	{catalog.ErrInvalidCommand, protocol.CodeInternal},

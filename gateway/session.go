@@ -191,6 +191,8 @@ func (s *Session) carryOut(c call, request protocol.Message, seen sight) {
 		s.alterTopic(c, r, seen)
 	case *protocol.AssignReplicasRequest:
 		s.assignReplicas(c, r, seen)
+	case *protocol.RecoverPartitionRequest:
+		s.recoverPartition(c, r, seen)
 	case *protocol.DrainNodeRequest:
 		s.drainNode(c, r)
 	case *protocol.DismissNodeRequest:

@@ -87,6 +87,7 @@ var nextSteps = map[protocol.Code]string{
 	protocol.CodeAssignmentChanged: "`troupe cluster partitions` shows what it is now",
 	protocol.CodeMoveUnderWay:      "`troupe cluster partitions` tells how far it is",
 	protocol.CodeUnknownBroker:     "`troupe cluster status` lists the brokers",
+	protocol.CodeNotRecoverable:    "`troupe cluster status` shows who is there, `troupe cluster partitions` who has replicas",
 	protocol.CodeUnavailable:       "see `troupe cluster status` and the broker's log",
 	protocol.CodeDamaged:           "see `troupe cluster status` and the broker's log",
 }

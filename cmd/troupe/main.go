@@ -109,7 +109,7 @@ Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 not healthy; see 
 	}
 	root.PersistentFlags().StringVar(&s.broker, "broker", broker, "address of any broker, HOST:PORT; several with commas: the next is asked where one does not answer (environment: TROUPE_BROKER)")
 	root.PersistentFlags().StringVar(&s.output, "output", "table", "table for people, json for programs")
-	root.AddCommand(serveCommand(s), devCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), logCommand(s), configCommand(s), secretCommand(s),
+	root.AddCommand(serveCommand(s), devCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), partitionCommand(s), logCommand(s), configCommand(s), secretCommand(s),
 		demoCommand(s), benchCommand(s), versionCommand(s), exitCodesTopic())
 	return root
 }

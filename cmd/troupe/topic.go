@@ -221,7 +221,16 @@ func (s *session) describeTopic(topic *protocol.DescribeTopicResponse) error {
 		rows = append(rows, []string{strconv.Itoa(int(p.Partition)), p.Leader, replicasText(&topic.Partitions[i], short), strconv.FormatUint(p.Term, 10),
 			strconv.FormatInt(p.LogStart, 10), strconv.FormatInt(p.HighWatermark, 10), bytesText(p.Bytes), partitionState(&topic.Partitions[i])})
 	}
-	return s.table([]string{"PARTITION", "LEADER", "REPLICAS", "TERM", "LOG START", "HIGH WATERMARK", "SIZE", "STATE"}, rows)
+	if err := s.table([]string{"PARTITION", "LEADER", "REPLICAS", "TERM", "LOG START", "HIGH WATERMARK", "SIZE", "STATE"}, rows); err != nil {
+		return err
+	}
+	for i, line := range recoveriesOf(topic) {
+		if i == 0 {
+			fmt.Fprintln(s.out)
+		}
+		fmt.Fprintln(s.out, line)
+	}
+	return nil
 }
 
 // jsonTopic is a topic as --output json describes it.
@@ -244,19 +253,20 @@ type jsonSetting struct {
 }
 
 type jsonPartition struct {
-	Partition     int32        `json:"partition"`
-	Leader        string       `json:"leader"`
-	Replicas      []string     `json:"replicas"`
-	Role          string       `json:"role"`
-	Ready         bool         `json:"ready"`
-	Term          uint64       `json:"term"`
-	LogStart      int64        `json:"log_start"`
-	HighWatermark int64        `json:"high_watermark"`
-	Bytes         int64        `json:"bytes"`
-	Problem       string       `json:"problem,omitempty"`
-	Assigned      int64        `json:"assigned"`
-	Settled       bool         `json:"settled"`
-	Members       []jsonMember `json:"members"`
+	Partition     int32          `json:"partition"`
+	Leader        string         `json:"leader"`
+	Replicas      []string       `json:"replicas"`
+	Role          string         `json:"role"`
+	Ready         bool           `json:"ready"`
+	Term          uint64         `json:"term"`
+	LogStart      int64          `json:"log_start"`
+	HighWatermark int64          `json:"high_watermark"`
+	Bytes         int64          `json:"bytes"`
+	Problem       string         `json:"problem,omitempty"`
+	Assigned      int64          `json:"assigned"`
+	Settled       bool           `json:"settled"`
+	Members       []jsonMember   `json:"members"`
+	Recoveries    []jsonRecovery `json:"recoveries,omitempty"`
 }
 
 // jsonMember is one replica of a partition: assigned, or still a member.
@@ -288,6 +298,9 @@ func jsonPartitionOf(p *protocol.DescribedPartition) jsonPartition {
 	}
 	for _, m := range p.Members {
 		j.Members = append(j.Members, jsonMember{uint64(m.Replica), m.Node.String(), m.Role, m.State, uint64(m.Match)})
+	}
+	for i := range p.Recoveries {
+		j.Recoveries = append(j.Recoveries, jsonRecoveryOf(&p.Recoveries[i]))
 	}
 	return j
 }

@@ -71,6 +71,17 @@ func (c *Client) DismissNode(ctx context.Context, node id.Node) error {
 	return c.cluster.persist(ctx, fmt.Sprintf("dismiss broker %v", node), &protocol.DismissNodeRequest{Node: node}, new(protocol.DismissNodeResponse), doAgain)
 }
 
+// RecoverPartition has a partition whose majority of replicas is lost for ever go on with what one replica has: what only the
+// others had is lost. It returns when that is decided; DescribeTopic tells how far it is. Codes of its errors: NOT_RECOVERABLE,
+// ASSIGNMENT_CHANGED; OUTCOME_UNKNOWN if the answer was lost.
+func (c *Client) RecoverPartition(ctx context.Context, r *protocol.RecoverPartitionRequest) (*protocol.Recovery, error) {
+	answer := new(protocol.RecoverPartitionResponse)
+	if err := c.cluster.persist(ctx, fmt.Sprintf("recover %s/%d", r.Topic, r.Partition), r, answer, doAgain); err != nil {
+		return nil, err
+	}
+	return &answer.Recovery, nil
+}
+
 // ListTopics lists every topic that is not internal, by name.
 func (c *Client) ListTopics(ctx context.Context) ([]protocol.MetadataTopic, error) {
 	var answer protocol.MetadataResponse

@@ -7,22 +7,23 @@ type API uint16
 
 // The APIs.
 const (
-	APIHello           API = 1
-	APIPing            API = 2
-	APIMetadata        API = 3
-	APIDescribeCluster API = 4
-	APIDrainNode       API = 5
-	APIDismissNode     API = 6
-	APICreateTopic     API = 10
-	APIDeleteTopic     API = 11
-	APIDescribeTopic   API = 12
-	APIAlterTopic      API = 13
-	APIAssignReplicas  API = 14
-	APIInitProducer    API = 20
-	APIProduce         API = 21
-	APIFetch           API = 22
-	APIListOffsets     API = 23
-	APIDeleteRecords   API = 24
+	APIHello            API = 1
+	APIPing             API = 2
+	APIMetadata         API = 3
+	APIDescribeCluster  API = 4
+	APIDrainNode        API = 5
+	APIDismissNode      API = 6
+	APICreateTopic      API = 10
+	APIDeleteTopic      API = 11
+	APIDescribeTopic    API = 12
+	APIAlterTopic       API = 13
+	APIAssignReplicas   API = 14
+	APIRecoverPartition API = 15
+	APIInitProducer     API = 20
+	APIProduce          API = 21
+	APIFetch            API = 22
+	APIListOffsets      API = 23
+	APIDeleteRecords    API = 24
 )
 
 // apis is the one table of APIs, in the order of their numbers. Each exists in versions 1 to max.
@@ -41,9 +42,10 @@ var apis = []struct {
 	{APIDismissNode, "DismissNode", 1, func() Message { return new(DismissNodeRequest) }, func() Message { return new(DismissNodeResponse) }},
 	{APICreateTopic, "CreateTopic", 2, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},
 	{APIDeleteTopic, "DeleteTopic", 1, func() Message { return new(DeleteTopicRequest) }, func() Message { return new(DeleteTopicResponse) }},
-	{APIDescribeTopic, "DescribeTopic", 2, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},
+	{APIDescribeTopic, "DescribeTopic", 3, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},
 	{APIAlterTopic, "AlterTopic", 1, func() Message { return new(AlterTopicRequest) }, func() Message { return new(AlterTopicResponse) }},
 	{APIAssignReplicas, "AssignReplicas", 1, func() Message { return new(AssignReplicasRequest) }, func() Message { return new(AssignReplicasResponse) }},
+	{APIRecoverPartition, "RecoverPartition", 1, func() Message { return new(RecoverPartitionRequest) }, func() Message { return new(RecoverPartitionResponse) }},
 	{APIInitProducer, "InitProducer", 1, func() Message { return new(InitProducerRequest) }, func() Message { return new(InitProducerResponse) }},
 	{APIProduce, "Produce", 1, func() Message { return new(ProduceRequest) }, func() Message { return new(ProduceResponse) }},
 	{APIFetch, "Fetch", 1, func() Message { return new(FetchRequest) }, func() Message { return new(FetchResponse) }},

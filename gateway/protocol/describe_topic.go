@@ -37,6 +37,7 @@ type DescribedPartition struct {
 	Assigned      id.Offset // the version of the assignment
 	Settled       bool      // the members are those assigned: nothing moves
 	Members       []DescribedReplica
+	Recoveries    []Recovery // oldest first
 }
 
 // DescribedReplica is one replica of a partition: assigned to it, or still a member of it.
@@ -111,7 +112,7 @@ func (m *DescribeTopicResponse) decode(r *reader) {
 }
 
 func (p *DescribedPartition) encode(w *writer) {
-	w.fields(14)
+	w.fields(15)
 	w.putInt("partition", int64(p.Partition))
 	w.putNode("leader", p.Leader)
 	w.putStr("role", p.Role)
@@ -133,6 +134,10 @@ func (p *DescribedPartition) encode(w *writer) {
 		w.putStr("role", m.Role)
 		w.putStr("state", m.State)
 		w.putUint("match", uint64(m.Match))
+	}
+	w.putList("recoveries", len(p.Recoveries))
+	for i := range p.Recoveries {
+		p.Recoveries[i].encode(w)
 	}
 }
 
@@ -168,6 +173,8 @@ func (p *DescribedPartition) decode(r *reader) {
 			p.Settled = r.bool()
 		case "members":
 			p.Members = listOf[DescribedReplica](r, maxAnswers)
+		case "recoveries":
+			p.Recoveries = listOf[Recovery](r, maxAnswers)
 		default:
 			return false
 		}

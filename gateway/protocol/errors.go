@@ -51,9 +51,10 @@ const (
 	CodeInvalidBatch       Code = 36
 	CodeBatchTooLarge      Code = 37
 
-	CodeUnknownBroker Code = 40
-	CodeBrokerInUse   Code = 41
-	CodeMoveUnderWay  Code = 42
+	CodeUnknownBroker  Code = 40
+	CodeBrokerInUse    Code = 41
+	CodeMoveUnderWay   Code = 42
+	CodeNotRecoverable Code = 43
 )
 
 // Outcome tells whether a refused request took effect.
@@ -137,6 +138,7 @@ var kinds = []ErrorKind{
 	{CodeUnknownBroker, "UNKNOWN_BROKER", false, NotDone, "No broker of that id was ever in the cluster, or it is gone for ever.", detailsNone},
 	{CodeBrokerInUse, "BROKER_IN_USE", false, NotDone, "The broker still has replicas, or those left without it could not take them.", detailsNone},
 	{CodeMoveUnderWay, "MOVE_UNDER_WAY", false, NotDone, "The partition is still moving: wait until it has arrived, or assign it back to where it was.", detailsNone},
+	{CodeNotRecoverable, "NOT_RECOVERABLE", false, NotDone, "The partition is not recovered with a loss: its majority may be there, or no replica can stand for it.", detailsNone},
 }
 
 // Kinds returns the table of errors, in the order of their codes. The caller must not change it.

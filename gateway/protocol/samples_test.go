@@ -42,6 +42,7 @@ func sampleLimits() (l Limits) {
 func samples() []sample {
 	const node, other, cluster = id.Node(0x1122334455667788), id.Node(0x99), id.Cluster(0xcafe)
 	large := bytes.Repeat([]byte("batch"), 2000) // long enough to be referred to, not copied
+	recovery := Recovery{At: 1700000000000, Node: node, Survivor: 6, Heir: 9, Assigned: 12, GivenUp: []id.Replica{7, 8}, Nodes: []id.Node{other, other}}
 	return []sample{
 		{"HelloRequest", &HelloRequest{Client: "troupe-go 1"}},
 		{"HelloResponse", &HelloResponse{Cluster: cluster, Node: node, Version: "1.0",
@@ -68,7 +69,7 @@ func samples() []sample {
 			Settings: map[string]string{"retention.ms": "7d"},
 			Partitions: []DescribedPartition{{Partition: 1, Leader: node, Role: "leader", Ready: true, Term: 3, LogStart: 4, HighWatermark: 500,
 				Bytes: 9000, Segments: 2, Replicas: []id.Node{node}, Problem: "none really",
-				Assigned: 11, Settled: true, Members: []DescribedReplica{{Replica: 6, Node: node, Role: "voter", State: "replicate", Match: 77}}}}}},
+				Assigned: 11, Settled: true, Members: []DescribedReplica{{Replica: 6, Node: node, Role: "voter", State: "replicate", Match: 77}}, Recoveries: []Recovery{recovery}}}}},
 		{"InitProducerRequest", &InitProducerRequest{}},
 		{"InitProducerResponse", &InitProducerResponse{Producer: 4000, Epoch: 1}},
 		{"ProduceRequest", &ProduceRequest{Topic: "orders", TopicID: 17, Acks: AcksLeader, Partitions: []ProducePartition{
@@ -99,6 +100,8 @@ func samples() []sample {
 		{"AssignReplicasRequest", &AssignReplicasRequest{Topic: "orders", TopicID: 17, Partition: 3, Nodes: []id.Node{node, other},
 			Replace: []id.Replica{6}, If: 11}},
 		{"AssignReplicasResponse", &AssignReplicasResponse{TopicID: 17, Assigned: 12, Replicas: []id.Node{node, other}}},
+		{"RecoverPartitionRequest", &RecoverPartitionRequest{Topic: "orders", TopicID: 17, Partition: 3, From: node, AcceptLoss: true}},
+		{"RecoverPartitionResponse", &RecoverPartitionResponse{TopicID: 17, Recovery: recovery}},
 		{"DeleteRecordsRequest", &DeleteRecordsRequest{Partitions: []DeletePartition{
 			{Topic: "orders", TopicID: 17, Partition: 3, Before: 60},
 			{Topic: "orders", Partition: 4, Before: EverythingSoFar}}}},
