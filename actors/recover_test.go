@@ -246,3 +246,47 @@ func TestHeirIsMadeInSteps(t *testing.T) {
 		t.Errorf("only %d steps failed", failed)
 	}
 }
+
+// A partition that has recovered, and grown by changes of its configuration, loses its majority once more.
+func TestRecoverTwice(t *testing.T) {
+	c, p := lostMajority(t, "a", "b")
+	if err := c.brokers[0].recover(p, 0); err != nil {
+		t.Fatal(err)
+	}
+	c.leader(p)
+	c.brokers[0].produce(p, "after")
+	c.brokers[3].start()
+	c.brokers[4].start()
+	c.settled("three replicas again", func(s *catalog.State) bool {
+		a, _ := s.Assignment(p)
+		return len(a.Replicas) == 3
+	})
+	grown, _ := c.brokers[0].node.Router().Catalog().Assignment(p)
+	survivor := c.broker(grown.Replicas[2].Node)
+	c.until("held by the survivor", func() bool {
+		s := survivor.node.router.find(p).status(c)
+		return s.HighWatermark == 3+partitions.InheritedOffsets && len(s.Voters) == 3 && !s.Joint
+	})
+	c.leader(catalog.Partition())
+	for _, r := range grown.Replicas[:2] {
+		c.broker(r.Node).kill()
+	}
+	asked := c.brokers[slices.IndexFunc(c.brokers, func(b *testBroker) bool { return b.life != nil })]
+	c.leader(catalog.Partition())
+	survivor.memoryOf(p).onSave = func() error { return errDisk } // as if it crashed: what made its configuration is replayed
+	if err := asked.recover(p, survivor.id); err != nil {
+		t.Fatal(err)
+	}
+	if leader := c.leader(p); leader != survivor {
+		t.Fatalf("broker %d leads", leader.id)
+	}
+	if a := asked.produce(p, "at last"); a.Err != nil || a.Base != 3+2*partitions.InheritedOffsets {
+		t.Fatalf("%+v", a)
+	}
+	if d := cmp.Diff([]string{"a", "b", "after", "at last"}, asked.everything(p)); d != "" {
+		t.Fatalf("records (-want +got):\n%s", d)
+	}
+	if a, _ := asked.node.Router().Catalog().Assignment(p); len(a.Recoveries) != 2 {
+		t.Errorf("recoveries %+v", a.Recoveries)
+	}
+}
