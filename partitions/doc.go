@@ -15,5 +15,6 @@
 //   - A vote, and that an entry is held, is told to others only after it is durable.
 //
 // Start reading at replica.go, then append.go, apply.go and fetch.go for a leader's day; peers.go, assignment.go and
-// configuration.go for its dealings with the others; survivor.go and inherit.go for what is left when most of them are lost; log.go is what it needs from a disk, message.go what it says.
+// configuration.go for its dealings with the others; survivor.go and inherit.go for what is left when most of them are lost;
+// log.go is what it needs from a disk, message.go what it says.
 package partitions

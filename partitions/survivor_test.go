@@ -26,7 +26,9 @@ func TestSurvivor(t *testing.T) {
 	forgotten := func(s *partitions.Status) { s.Role, s.Forgotten = partitions.RoleQuarantined, true }
 	learner := func(s *partitions.Status) { s.Role = partitions.RoleLearner }
 	joint := func(incoming, outgoing []id.Replica) func(*partitions.Status) {
-		return func(s *partitions.Status) { s.Joint, s.Incoming, s.Outgoing = true, placed(incoming...), placed(outgoing...) }
+		return func(s *partitions.Status) {
+			s.Joint, s.Incoming, s.Outgoing = true, placed(incoming...), placed(outgoing...)
+		}
 	}
 	for _, w := range []struct {
 		name  string

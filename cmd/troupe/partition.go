@@ -33,8 +33,9 @@ logs. It goes on with all that one replica has, and grows to its wanted replicas
 offsets of that are left out, in a gap that readers are told of, and given to nothing else. ` + "`troupe topic describe`" + ` shows it ever after.
 
 It is refused while the brokers that are there can elect a leader, or have more of the partition than the survivor. Nobody can
-ask those that are not there, so make sure that they are lost and not only cut off: what they still take, and were not asked for
-before they hear of this, is lost as well. Then let the cluster forget them with ` + "`troupe cluster decommission`" + `, if nothing else needs them.`,
+ask those that are not there, so make sure that they are lost and not only cut off: what they took meanwhile is lost as
+well, and the replicas that were given up are removed when their brokers come back. Brokers that never will keep the partition from
+growing where they are counted on: let them go with ` + "`troupe cluster decommission`" + `.`,
 		Example: `  troupe partition recover orders/3 --accept-loss
   troupe partition recover orders/3 --accept-loss --from 9a0b --wait`,
 		Args: func(c *cobra.Command, arguments []string) error {
