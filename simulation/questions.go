@@ -42,14 +42,14 @@ func (c *Consumer) told(p *position, invoked time.Duration, earliest, latest id.
 	})
 }
 
-// earliest asks where a partition begins.
+// earliest asks where a partition begins. Nobody confirms leadership for that, so among several brokers the answer is weak.
 func (c *Consumer) earliest(p *position) {
 	c.offsets(p, protocol.OffsetEarliest, protocol.NoTimestamp, func(invoked time.Duration, l *protocol.ListedOffset) {
 		if l.Offset != l.LogStart || l.Offset > l.HighWatermark {
 			c.world.violate(violation("inconsistent-answer", "%s asked where %v begins and is told %d, with log start %d and high watermark %d",
 				c.client.name, p.partition(), l.Offset, l.LogStart, l.HighWatermark))
 		}
-		c.told(p, invoked, l.Offset, l.HighWatermark, false)
+		c.told(p, invoked, l.Offset, l.HighWatermark, c.world.several())
 	})
 }
 
