@@ -124,7 +124,9 @@ func (p planner) rearrange(o *outlook) []intent {
 			continue
 		}
 		command := catalog.Assign{Partition: to.Partition, Nodes: to.Nodes, If: a.Version}
-		command.Replace = replaced(a, dead)
+		if command.Replace = replaced(a, dead); !expendable(a, command.Replace) {
+			continue
+		}
 		switch leaves := p.leaves(o, from, dead); {
 		case a.Moving() && len(command.Replace) == 0:
 		case leaves != 0:
@@ -161,6 +163,13 @@ func replaced(a catalog.Assignment, dead []id.Node) (all []id.Replica) {
 		}
 	}
 	return all
+}
+
+// expendable tells whether a partition can do without these replicas: the others are a majority that holds all that was
+// acknowledged, and can let go of them. What is replaced never comes back, so a majority that is only away would be lost by it.
+// While the partition moves nobody knows here who votes: it waits for its dead, or for its operator.
+func expendable(a catalog.Assignment, dead []id.Replica) bool {
+	return len(dead) == 0 || !a.Moving() && 2*len(dead) < len(a.Replicas)
 }
 
 // dead lists the nodes whose replicas are to be made anew. When more than a third of the cluster is gone at one time nothing

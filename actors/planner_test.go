@@ -276,3 +276,42 @@ func TestPlanIsTheSameWhoeverPlans(t *testing.T) {
 		}
 	}
 }
+
+// What only dead brokers could decide waits for them: no replica is ruined that a majority needs, or that is the only one.
+func TestLostMajorityWaits(t *testing.T) {
+	w := newTown(t, 1, 2, 3, 4, 5, 6, 7)
+	w.settle()
+	w.create("single", 14, map[string]string{"replicas": "1"})
+	w.create("three", 14, map[string]string{"replicas": "3"})
+	w.settle()
+	before := w.fold.State()
+	dead := []id.Node{6, 7}
+	for _, n := range dead {
+		w.goes(n)
+	}
+	w.now += id.Timestamp(2 * w.planner.replaceAfter / time.Millisecond)
+	w.settle()
+	waiting, replaced := 0, 0
+	for _, at := range partitionsOf(before) {
+		was, _ := before.Assignment(at)
+		is, _ := w.fold.State().Assignment(at)
+		gone := 0
+		for _, r := range was.Replicas {
+			if slices.Contains(dead, r.Node) {
+				gone++
+			}
+		}
+		switch {
+		case 2*gone >= len(was.Replicas):
+			waiting++
+			if d := cmp.Diff(was, is); d != "" {
+				t.Errorf("%v, of which %d replicas are dead (-before +after):\n%s", at, gone, d)
+			}
+		case gone > 0:
+			replaced++
+		}
+	}
+	if waiting == 0 || replaced == 0 {
+		t.Errorf("%d wait, %d were replaced: nothing is tested", waiting, replaced)
+	}
+}
