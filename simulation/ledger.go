@@ -230,6 +230,11 @@ func (l *Ledger) leads(log *overseen, term id.Term) {
 	}
 	g.leaders[term], g.leader = r, r
 	l.world.trace.event("leader", "elected", "replica %d of %v in term %d, with entries up to %d", r, p, term, log.first+id.Index(len(log.terms))-1)
+	for later := range g.leaders { // any order: whether there is one
+		if later > term {
+			return // elected by votes that came late: what later terms have committed since need not be in its log
+		}
+	}
 	last := id.Index(len(g.committed))
 	for last > 0 && (g.term(last) == 0 || g.term(last) >= term) {
 		last--
