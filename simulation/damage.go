@@ -188,17 +188,19 @@ func unproven(before map[string][]byte, v victim, low, high int) (lost bool, fro
 	return true, -1
 }
 
-// eachFrame walks a segment up to the first frame that does not verify.
+// eachFrame walks a segment's frames that verify, also behind bytes that do not: what lies there still tells what was durable.
 func eachFrame(b []byte, owner id.Replica, visit func(at, end int, f wal.Frame)) {
 	for at := 0; at < len(b); {
 		size, n := binary.Uvarint(b[at:])
 		if n <= 0 || size > uint64(len(b)-at-n) {
-			return
+			at++
+			continue
 		}
 		end := at + n + int(size)
 		f, err := wal.ParseFrame(b[at+n:end], owner)
 		if err != nil {
-			return
+			at++
+			continue
 		}
 		visit(at, end, f)
 		at = end
