@@ -1,6 +1,7 @@
 package partitions
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -34,7 +35,9 @@ const (
 type steering struct {
 	want     Assignment
 	proposed id.Index
-	patience int // ticks until leadership may be handed to the preferred leader
+	changed  id.Index // the last entry there was when the last change was applied
+	sealed   id.Index // of the entry proposed after that; lower: none
+	patience int      // ticks until leadership may be handed to the preferred leader
 }
 
 // Assign tells what the catalog wants; an older assignment than the one known changes nothing.
@@ -56,10 +59,31 @@ func (r *Replica) Transfer() {
 	}
 }
 
-// Reached returns the version of the assignment that this leader knows to be reached: its configuration, as committed, is
-// what the assignment wants. ok is false for everybody else, and while there is something to do.
+// Reached returns the version of the assignment that this leader knows to be reached for good: its configuration, as
+// committed, is what the assignment wants, and an entry is committed that was proposed after the last change was applied. ok
+// is false for everybody else, and while there is something to do.
+//
+// The later entry matters. A voter acts on a change once it knows that it is committed, and learns so after it holds it: were
+// the old voters gone by then, and everybody restarted, the new ones would still ask them for votes. With an entry that comes
+// later each voter learns that the change is committed, and its log makes both durable at once: a majority of the new voters
+// that hold it need the old no more.
 func (r *Replica) Reached() (version id.Offset, ok bool) {
-	return r.steering.want.Version, r.ready && r.failure == nil && len(r.steering.want.Replicas) > 0 && r.settled()
+	s := &r.steering
+	return s.want.Version, r.ready && r.failure == nil && len(s.want.Replicas) > 0 && r.settled() && r.applied.index > s.changed
+}
+
+// seal proposes an entry after the last change of the configuration, unless one was: a log start that moves nothing.
+func (r *Replica) seal() {
+	s := &r.steering
+	if r.applied.index > s.changed || s.sealed > s.changed {
+		return
+	}
+	at := r.log.last + 1
+	payload := binary.LittleEndian.AppendUint64(nil, uint64(r.applied.logStart))
+	if r.node.Propose(carry(EntryLogStart, max(r.leading.clock, r.now), payload)) == nil {
+		s.sealed = at
+		r.drain()
+	}
 }
 
 // settled tells that the configuration is what is wanted, as far as this replica has applied it.
@@ -92,6 +116,7 @@ func (r *Replica) steer() {
 	case len(r.applied.configuration.Outgoing) > 0:
 		r.leaveJoint()
 	case r.settled():
+		r.seal()
 		r.prefer()
 	default:
 		r.approach()

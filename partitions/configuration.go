@@ -138,7 +138,7 @@ func (r *Replica) applyConfiguration(e Entry) {
 	if r.role == RoleFollower || r.role == RoleLearner {
 		r.role = r.standing()
 	}
-	r.steering.proposed = 0
+	r.steering.proposed, r.steering.changed = 0, r.log.last
 	r.counts.Reconfigurations++
 	r.part(before)
 }

@@ -212,7 +212,7 @@ func (r *Replica) Tick(now id.Timestamp) {
 // Idle tells that ticks would change nothing: the only replica of its partition leads it, nobody waits, everything known is
 // handed to the disk, and no other replica is wanted.
 func (r *Replica) Idle() bool {
-	return r.failure != nil || r.ready && r.votesAlone() && len(r.parked) == 0 && !r.writes.deferred && r.settled()
+	return r.failure != nil || r.ready && r.votesAlone() && len(r.parked) == 0 && !r.writes.deferred && r.settled() && r.applied.index > r.steering.changed
 }
 
 // tell moves the replica's clock, which never runs backwards.
