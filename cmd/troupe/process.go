@@ -42,7 +42,7 @@ func startProcess(ctx context.Context, data, gateway, log string, more ...string
 	}
 	line := []string{"serve", "--data", data, "--gateway", gateway, "--peer", "127.0.0.1:0", "--gossip", "127.0.0.1:0", "--http", ""}
 	p := &process{command: exec.Command(self, append(line, more...)...), exited: make(chan struct{})}
-	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which stops the broker in order
+	p.command.SysProcAttr = childAttributes()
 	problems, err := p.command.StderrPipe()
 	if err != nil {
 		return nil, err
