@@ -39,6 +39,7 @@ type replay struct {
 	failover time.Duration
 
 	half, later chan struct{} // closed by the writer on its way
+	struck      chan struct{} // closed when a broker was killed
 }
 
 // fall is the kill of a broker, until others have taken over.
@@ -52,7 +53,7 @@ type fall struct {
 func newReplay(d *demo) *replay {
 	r := &replay{
 		demo: d, total: d.passes * len(d.lines), books: newLedger(), reached: map[int32]id.Offset{},
-		half: make(chan struct{}), later: make(chan struct{}),
+		half: make(chan struct{}), later: make(chan struct{}), struck: make(chan struct{}),
 	}
 	r.view = newReplayView(r, d.out)
 	return r
@@ -110,6 +111,10 @@ func (r *replay) write(ctx context.Context, broker *client.Client) error {
 		case r.total / 2:
 			close(r.half)
 		case r.total * 2 / 3:
+			// What follows is sent after the kill in any case: who takes over is seen by what they acknowledge of it.
+			if err := awaitClosed(ctx, r.struck); err != nil {
+				return err
+			}
 			close(r.later)
 		}
 		if i%64 == 0 {
@@ -315,6 +320,7 @@ func (r *replay) fell(victim *localBroker, led []int32) *fall {
 	r.fall, r.dead = f, victim
 	acknowledged, flying := r.acknowledged, f.first-r.acknowledged
 	r.mu.Unlock()
+	close(r.struck)
 	r.view.say(factLine("kill -9", "process %d in pass %d; it led %s; %s records acknowledged, %s on their way", victim.pid(),
 		f.first/len(r.demo.lines)+1, plural(int64(len(led)), "partition"), humanize.Comma(int64(acknowledged)), humanize.Comma(int64(flying))))
 	return f
