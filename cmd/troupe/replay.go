@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -59,9 +60,14 @@ func newReplay(d *demo) *replay {
 	return r
 }
 
+// replayPatience is how much longer than planned a replay may take, fail-over included.
+const replayPatience = 3 * time.Minute
+
+var errNotThrough = fmt.Errorf("the log is not through %v after it should be", replayPatience)
+
 // run replays the log and returns when everything that was written is read, and the broker that was killed has caught up.
 func (r *replay) run(ctx context.Context, in, out string) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeoutCause(ctx, r.demo.length+replayPatience, errNotThrough)
 	defer cancel()
 	r.began = time.Now()
 	var running sync.WaitGroup
@@ -84,7 +90,11 @@ func (r *replay) run(ctx context.Context, in, out string) error {
 	stop()
 	watch.Wait()
 	close(errs)
-	if err := <-errs; err != nil {
+	err := <-errs
+	switch {
+	case errors.Is(context.Cause(ctx), errNotThrough):
+		return errNotThrough
+	case err != nil:
 		return err
 	}
 	took := time.Since(r.began)
