@@ -32,7 +32,8 @@ type victim struct {
 func (v victim) segment() bool { return v.name[0] >= '0' && v.name[0] <= '9' }
 
 // injure damages one durable file of some topic's, while the power is off. The catalog and the register are spared: without
-// them nothing of a single broker can be served.
+// them nothing of a single broker can be served. So is a replica that is damaged already: a second stroke may take what tells
+// of the first, and with both nobody can tell it from a tear.
 func (b *Broker) injure() {
 	w := b.world
 	if !w.trouble || !chance(b.damage, w.options.Damage) {
@@ -41,7 +42,7 @@ func (b *Broker) injure() {
 	segments := chance(b.damage, 60)
 	var victims []victim
 	for _, v := range b.victims() {
-		if v.segment() == segments && w.atlas.permits(v.partition, v.owner) {
+		if h := w.atlas.harmed[v.owner]; v.segment() == segments && (h == nil || !h.sick) && w.atlas.permits(v.partition, v.owner) {
 			victims = append(victims, v)
 		}
 	}
