@@ -114,6 +114,9 @@ func (d *Disk) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint
 		}
 		return nil
 	}
+	if d.refused != nil {
+		return d.refused // what was written of an earlier attempt may be durable, and its log must stay
+	}
 	if err := d.twin(p, r).born(birth, state); err != nil {
 		return err
 	}

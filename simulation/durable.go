@@ -15,7 +15,8 @@ import (
 // asked for, on one.
 func (c *Cluster) promised(to string, acks protocol.Acks, p id.Partition, base id.Offset, sent []byte) {
 	w := c.world
-	if acks == protocol.AcksNone || w.deleted[id.Partition{Topic: p.Topic}] {
+	// A leader's disk alone may have been overruled by the next one while its answer was on the way.
+	if acks == protocol.AcksNone || acks == protocol.AcksLeader && w.several() || w.deleted[id.Partition{Topic: p.Topic}] {
 		return
 	}
 	quorum := 1
