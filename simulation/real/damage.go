@@ -86,7 +86,7 @@ func (r *run) flip(ctx context.Context, b *broker) error {
 		if err != nil {
 			return err
 		}
-		if content = bytes.TrimRight(content, "\x00"); len(content) < 16<<10 {
+		if content = bytes.TrimRight(content, "\x00"); len(content) < 4<<10 {
 			continue
 		}
 		at := r.random.Int64N(int64(float64(len(content)) * end))
