@@ -18,11 +18,9 @@ import (
 //	+-----------------+-------------------------------------------------------------------------+
 //
 // leader and term are a NotLeaderError's, the three after them a RangeError's; 0 where the error is none.
-const (
-	errorFixed = 5 * 8
-	// errorTextBytes bounds the text. It is for people.
-	errorTextBytes = 1 << 10
-)
+//
+// errorTextBytes bounds the text. It is for people.
+const errorTextBytes = 1 << 10
 
 // sentinels numbers what can be the answer to a request. The positions travel: never change one.
 var sentinels = [...]error{

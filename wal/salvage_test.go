@@ -371,12 +371,13 @@ func TestBeyondRepair(t *testing.T) {
 		}
 		must(t, o.Close())
 	}
-	o, i := s.look(nil)
+	o, _ := s.look(nil)
 	must(t, os.RemoveAll(s.replicaPath()))
 	must(t, o.Close())
 	o, err := OpenOffline(s.path, "a test")
 	must(t, err)
-	if i, err = o.Inspect(o.Replicas[0]); err != nil || i.Health() != HealthAmnesia {
+	i, err := o.Inspect(o.Replicas[0])
+	if err != nil || i.Health() != HealthAmnesia {
 		t.Fatalf("%+v, %v", i, err)
 	}
 	_, err = i.Loss()
