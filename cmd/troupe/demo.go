@@ -65,6 +65,7 @@ type demo struct {
 	length    time.Duration
 	directory string
 	cluster   *localCluster
+	nodes     []id.Node          // of the cluster's brokers, in their order; they do not change
 	short     map[id.Node]string // the brokers' names for people
 	lines     []accesslog.Line
 	replay    *replay
@@ -118,17 +119,16 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if err := d.cluster.start(ctx); err != nil {
 		return err
 	}
-	var nodes []id.Node
 	for _, b := range d.cluster.brokers {
 		node, err := id.ParseNode(b.Node)
 		if err != nil {
 			return err
 		}
-		nodes = append(nodes, node)
+		d.nodes = append(d.nodes, node)
 	}
-	d.short = shortNodes(nodes)
+	d.short = shortNodes(d.nodes)
 	for i, b := range d.cluster.brokers {
-		d.fact("broker "+d.short[nodes[i]], "process %d on %s", b.pid(), b.gateway)
+		d.fact("broker "+d.short[d.nodes[i]], "process %d on %s", b.pid(), b.gateway)
 	}
 	d.fact("cluster", "complete after %s", durationText(time.Since(began)))
 	d.broker = strings.Join(d.cluster.gateways(), ",")

@@ -14,7 +14,6 @@ import (
 
 	"troupe/gateway/client"
 	"troupe/gateway/protocol"
-	"troupe/partitions/id"
 )
 
 // replayView shows a replay while it lasts: a table that is rewritten on a terminal, and a line now and then elsewhere.
@@ -136,12 +135,9 @@ func (v *replayView) brokers() []seenBroker {
 	dead := v.replay.dead
 	v.replay.mu.Unlock()
 	var all []seenBroker
-	for _, b := range v.replay.demo.cluster.brokers {
-		node, err := id.ParseNode(b.Node)
-		if err != nil {
-			continue
-		}
-		one := seenBroker{v.replay.demo.short[node], b.gateway, strconv.Itoa(led[b.Node]), "up"}
+	for i, b := range v.replay.demo.cluster.brokers {
+		node := v.replay.demo.nodes[i] // not the process's word, which is replaced when it is started again
+		one := seenBroker{v.replay.demo.short[node], b.gateway, strconv.Itoa(led[node.String()]), "up"}
 		if b == dead {
 			one.state = "killed"
 		}
