@@ -65,7 +65,7 @@ func (c *Consumer) search(p *position) {
 			w.marks.count(MarkFoundByTime)
 		}
 		w.history.Searches = append(w.history.Searches, &Search{
-			Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
+			Weak: w.several(), Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
 			At: at, Offset: l.Offset, Newest: l.Time, HighWatermark: l.HighWatermark,
 		})
 	})
