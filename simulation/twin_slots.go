@@ -98,7 +98,11 @@ func (t *Twin) restoreSlots(known *knowledge, s wal.Slot) error {
 	if err := t.device.unlink(t.file(hardStateFile + unfinished)); err != nil {
 		return err
 	}
-	t.slots = twinSlots{kept: known.slot, noted: known.slot, place: max(known.kept, 0)}
+	b, _ := t.device.volume.ReadFile(t.file(hardStateFile))
+	t.slots = twinSlots{kept: known.slot, noted: known.slot, place: wal.NewestPlace(b)}
+	if err := t.device.sync(t.file(hardStateFile)); err != nil {
+		return err
+	}
 	if err := t.keep(s); err != nil {
 		return err
 	}

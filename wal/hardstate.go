@@ -123,6 +123,21 @@ func readSlots(b []byte) (stands Slot, kept int, err error) {
 	return stands, kept, nil
 }
 
+// NewestPlace returns in which of the two fsynced places of a hard state file the newer slot stands: whoever must write into
+// the file writes into the other one, or a torn write takes the only slot that knows the vote.
+func NewestPlace(b []byte) int {
+	newest, place := uint64(0), 0
+	for p := range scratchPlace {
+		if len(b) < (p+1)*slotBlock {
+			break
+		}
+		if s, ok, err := parseSlot(b[p*slotBlock : p*slotBlock+slotBytes]); err == nil && ok && s.Sequence >= newest {
+			newest, place = s.Sequence, p
+		}
+	}
+	return place
+}
+
 func parseSlot(b []byte) (s Slot, ok bool, err error) {
 	le := binary.LittleEndian
 	if [4]byte(b) != slotMagic || le.Uint32(b[4:]) != checksum(0, b[8:]) {

@@ -379,11 +379,18 @@ func (o *opening) renewSlots(next Slot) error {
 		o.slot, o.kept = next, 0
 		return err
 	}
-	f, err := openSlots(o.sys, o.directory, o.slot, max(o.kept, 0))
+	b, err := os.ReadFile(filepath.Join(o.directory, hardStateName))
 	if err != nil {
 		return err
 	}
-	err = f.keep(next)
+	f, err := openSlots(o.sys, o.directory, o.slot, NewestPlace(b))
+	if err != nil {
+		return err
+	}
+	// The newest slot may be in the page cache only: the write into the other one must not be able to take both.
+	if err = f.sys.syncFile(f.file); err == nil {
+		err = f.keep(next)
+	}
 	o.slot, o.kept = f.noted, f.place
 	return errors.Join(err, f.close(), o.sys.syncDirectory(o.directory))
 }
