@@ -138,7 +138,8 @@ func (b *Broker) exit(err error) {
 		return // afterStep ends it
 	}
 	b.world.trace.event(b.name, "exit", "%v", err)
-	if !b.world.trouble {
+	startled := b.life.panicked && !b.ready // the faults are over, but one of them met this very start
+	if !b.world.trouble && !startled {
 		b.world.violate(violation("not-live", "without any fault the broker gives up: %v", err))
 	}
 	b.end(false)

@@ -42,6 +42,7 @@ func (c Clock) Now() id.Timestamp {
 	}
 	if panics := c.drift.panics; panics != nil && c.scheduler.trace.handling == "actors.tick" {
 		c.drift.panics = nil
+		c.life.panicked = true
 		panics()
 		panic(errInjected)
 	}

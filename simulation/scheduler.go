@@ -27,6 +27,8 @@ type Scheduler struct {
 // dropped, as a killed process drops its.
 type Life struct {
 	over bool
+	// panicked: an actor of it panicked by plan.
+	panicked bool
 	// paused: its steps are held until it goes on, as those of a stopped process.
 	paused bool
 	held   []step
