@@ -415,31 +415,11 @@ func TestReadersBesideFill(t *testing.T) {
 		b[300+100*(i%8)] ^= 1
 		must(t, os.WriteFile(l.path(l.segments[i]), b, 0o640))
 	}
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				for from := id.Offset(0); from < w.story.offset; from += 2 {
-					batches, err := l.ReadBatches(from, w.story.offset, 1)
-					if err == nil && !bytes.Equal(batches[0], w.story.batchAt(from)) {
-						t.Errorf("another batch than that at offset %d", from)
-					}
-					if err != nil && !errors.Is(err, partitions.ErrDamaged) {
-						t.Errorf("offset %d: %v", from, err)
-					}
-				}
-				if _, err := l.Holes(); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
+	stop := readBeside(t, l, w.story, partitions.ErrDamaged, func() {
+		if _, err := l.Holes(); err != nil {
+			t.Error(err)
+		}
+	})
 	grown := *w.story
 	grown.entries = slices.Clone(grown.entries)
 	holes, err := l.Holes()
@@ -448,8 +428,7 @@ func TestReadersBesideFill(t *testing.T) {
 		must(t, l.Fill(w.entries(h.First, h.Last)))
 		grown.commit(t, l, grown.batches(2, 300)...)
 	}
-	close(stop)
-	group.Wait()
+	stop()
 	grown.check(t, l)
 	must(t, l.Close())
 	l = w.open()

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -308,28 +307,7 @@ func TestDropFrontFails(t *testing.T) {
 // TestReadersBesideDropFront: whoever reads meets what there was, what there is, or the error that says it is gone.
 func TestReadersBesideDropFront(t *testing.T) {
 	_, l, s := longLog(t, Options{})
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				for from := id.Offset(0); from < s.offset; from += 2 {
-					batches, err := l.ReadBatches(from, s.offset, 1)
-					if err == nil && !bytes.Equal(batches[0], s.batchAt(from)) {
-						t.Errorf("another batch than that at offset %d", from)
-					}
-					if err != nil && !strings.Contains(err.Error(), partitions.ErrOffsetOutOfRange.Error()) {
-						t.Errorf("offset %d: %v", from, err)
-					}
-				}
-			}
-		})
-	}
+	stop := readBeside(t, l, s, partitions.ErrOffsetOutOfRange, func() {})
 	for start := id.Offset(10); start < s.offset-10; start += 3 {
 		end, err := l.FrontEnd(start, s.next-1)
 		must(t, err)
@@ -337,6 +315,5 @@ func TestReadersBesideDropFront(t *testing.T) {
 			must(t, l.DropFront(s.baseAt(end)))
 		}
 	}
-	close(stop)
-	group.Wait()
+	stop()
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -464,29 +463,7 @@ func (s *succession) reopen(t *testing.T, what string, sys *faulty, twice bool) 
 // TestReadersBesideInstall: whoever reads meets what there was, or the error that says it is gone.
 func TestReadersBesideInstall(t *testing.T) {
 	s := successions["ahead"](t, Options{})
-	stop := make(chan struct{})
-	var group sync.WaitGroup
-	for range 4 {
-		group.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				for from := id.Offset(0); from < s.story.offset; from += 2 {
-					batches, err := s.log.ReadBatches(from, s.story.offset, 1)
-					if err == nil && !bytes.Equal(batches[0], s.story.batchAt(from)) {
-						t.Errorf("another batch than that at offset %d", from)
-					}
-					if err != nil && !errors.Is(err, partitions.ErrOffsetOutOfRange) {
-						t.Errorf("offset %d: %v", from, err)
-					}
-				}
-			}
-		})
-	}
+	stop := readBeside(t, s.log, s.story, partitions.ErrOffsetOutOfRange, func() {})
 	must(t, s.log.Append([]partitions.Write{s.write}))
-	close(stop)
-	group.Wait()
+	stop()
 }
