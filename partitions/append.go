@@ -263,7 +263,7 @@ func (r *Replica) resign(err error) {
 		}
 	}
 	r.leading, r.ready = leading{}, false
-	r.steering.proposed, r.steering.sealed, r.peers.snapshots = 0, 0, nil
+	r.steering.proposed, r.peers.snapshots = 0, nil
 	r.abandonStarts()
 	r.unpark(err)
 	r.abandonLatest(err)

@@ -1,7 +1,6 @@
 package partitions
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"go.etcd.io/raft/v3"
@@ -35,9 +34,8 @@ const (
 type steering struct {
 	want     Assignment
 	proposed id.Index
-	changed  id.Index // the last entry there was when the last change was applied
-	sealed   id.Index // of the entry proposed after that; lower: none
-	patience int      // ticks until leadership may be handed to the preferred leader
+	sealed   bool // the last change applied is a seal, or the founders are all there ever were
+	patience int  // ticks until leadership may be handed to the preferred leader
 }
 
 // Assign tells what the catalog wants; an older assignment than the one known changes nothing.
@@ -60,29 +58,21 @@ func (r *Replica) Transfer() {
 }
 
 // Reached returns the version of the assignment that this leader knows to be reached for good: its configuration, as
-// committed, is what the assignment wants, and an entry is committed that was proposed after the last change was applied. ok
-// is false for everybody else, and while there is something to do.
+// committed, is what the assignment wants, and sealed. ok is false for everybody else, and while there is something to do.
 //
-// The later entry matters. A voter acts on a change once it knows that it is committed, and learns so after it holds it: were
-// the old voters gone by then, and everybody restarted, the new ones would still ask them for votes. With an entry that comes
-// later each voter learns that the change is committed, and its log makes both durable at once: a majority of the new voters
-// that hold it need the old no more.
+// The seal matters. A voter acts on a change once it knows that it is committed, and learns so after it holds it: were the
+// old voters gone by then, and everybody restarted, the new ones would still ask them for votes. A seal is a change that
+// changes nobody. A log that holds one knows that the changes before it are committed (see committed): a majority of the new
+// voters that hold it needs the old ones no more, whatever else they forget.
 func (r *Replica) Reached() (version id.Offset, ok bool) {
 	s := &r.steering
-	return s.want.Version, r.ready && r.failure == nil && len(s.want.Replicas) > 0 && r.settled() && r.applied.index > s.changed
+	return s.want.Version, r.ready && r.failure == nil && len(s.want.Replicas) > 0 && r.settled() && s.sealed
 }
 
-// seal proposes an entry after the last change of the configuration, unless one was: a log start that moves nothing.
+// seal proposes the seal of a configuration, unless it has one.
 func (r *Replica) seal() {
-	s := &r.steering
-	if r.applied.index > s.changed || s.sealed > s.changed {
-		return
-	}
-	at := r.log.last + 1
-	payload := binary.LittleEndian.AppendUint64(nil, uint64(r.applied.logStart))
-	if r.node.Propose(carry(EntryLogStart, max(r.leading.clock, r.now), payload)) == nil {
-		s.sealed = at
-		r.drain()
+	if !r.steering.sealed {
+		r.reconfigure(pb.ConfChangeTransitionAuto, change(pb.ConfChangeUpdateNode, r.options.Replica))
 	}
 }
 

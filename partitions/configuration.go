@@ -122,9 +122,34 @@ func (c *Configuration) equal(d Configuration) bool {
 	return c.AutoLeave == d.AutoLeave
 }
 
+// committed returns the highest commit index that a log proves: the one it was told, or that of the last change of the
+// configuration but one. Raft proposes a change once the one before it is applied, so whoever holds a change can tell that
+// the earlier ones are committed, and must: raft takes a configuration when it is applied, which after a restart goes as far
+// as the commit index that is remembered, and that one is written without an fsync. A replica with the end of a joint change
+// in its log and the commit index of before would be elected by the old voters alone, in a term in which the new ones elect
+// another; or it would wait for the votes of replicas that are deleted since.
+//
+// It reads what lies above the commit index, and returns the log's error where that cannot be read.
+func committed(log Log, found Recovered) (id.Index, error) {
+	proven, change := found.HardState.Commit, id.Index(0)
+	for next := found.HardState.Commit + 1; next <= found.Last; {
+		entries, err := log.Entries(next, found.Last+1, 1<<20)
+		if err != nil {
+			return 0, err
+		}
+		for _, e := range entries {
+			if e.Type == EntryConfiguration {
+				proven, change = max(proven, change), e.Index
+			}
+		}
+		next += id.Index(len(entries))
+	}
+	return proven, nil
+}
+
 // applyConfiguration applies a change here and in raft.
 func (r *Replica) applyConfiguration(e Entry) {
-	before := r.applied.nodes
+	before, was := r.applied.nodes, r.applied.configuration
 	if err := r.applied.reconfigure(e); err != nil {
 		panic(&InvariantError{"a committed change of the configuration can be applied", err, nil})
 	}
@@ -138,7 +163,7 @@ func (r *Replica) applyConfiguration(e Entry) {
 	if r.role == RoleFollower || r.role == RoleLearner {
 		r.role = r.standing()
 	}
-	r.steering.proposed, r.steering.changed = 0, r.log.last
+	r.steering.proposed, r.steering.sealed = 0, was.equal(r.applied.configuration)
 	r.counts.Reconfigurations++
 	r.part(before)
 }

@@ -65,9 +65,6 @@ type Log interface {
 	// Append hands writes to the operating system, in order. Nothing of it need be durable before Sync; a snapshot is, and
 	// replaces the log at once: interrupted at any point, the next Open finds the old log or the new one. After an error the
 	// log is poisoned: every later Append and Sync returns ErrPoisoned until it has been closed and opened anew.
-	//
-	// A log that holds a change of the configuration knows, after any crash, that the changes before it are committed, as far
-	// as it was told so. A replica that had forgotten it would be elected by the quorum of a configuration that others left.
 	Append(writes []Write) error
 
 	// Sync makes everything appended so far durable: entries, hard state, and the names of new files. Where only the

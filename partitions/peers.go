@@ -187,6 +187,7 @@ func (r *Replica) install(s *pb.Snapshot) *Checkpoint {
 	}
 	before := r.applied.nodes
 	r.applied.restore(c)
+	r.steering.sealed = c.Assignment == 0
 	r.part(before)
 	r.log.reset(c)
 	r.trimming = trimming{base: c, start: c.LogStart, pending: r.trimming.pending}

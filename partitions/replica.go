@@ -93,6 +93,11 @@ func New(o Options, now id.Timestamp) (*Replica, error) {
 		return nil, fmt.Errorf("replica %d of %v: the log belongs to replica %d: %w",
 			o.Replica, o.Partition, found.Replica, ErrMisplaced)
 	}
+	commit, err := committed(o.Log, found)
+	if err != nil {
+		return nil, fmt.Errorf("replica %d of %v: entries above %d: %w", o.Replica, o.Partition, found.HardState.Commit, err)
+	}
+	found.HardState.Commit = commit
 	r := &Replica{options: o, limits: o.Limits.orDefaults(), now: now, role: RoleFollower, term: found.HardState.Term}
 	r.writes.state = found.HardState
 	if err := r.restore(found); err != nil {
@@ -141,6 +146,7 @@ func (r *Replica) restore(found Recovered) error {
 		return nil // registered and empty: everything comes with its first snapshot
 	}
 	r.applied.restore(c)
+	r.steering.sealed = c.Assignment == 0
 	r.checkpoint.saved, r.checkpoint.start = c.Index, c.LogStart
 	if r.options.Fold != nil && c.Fold != nil {
 		if err := r.options.Fold.Restore(c.Fold); err != nil {
@@ -212,7 +218,7 @@ func (r *Replica) Tick(now id.Timestamp) {
 // Idle tells that ticks would change nothing: the only replica of its partition leads it, nobody waits, everything known is
 // handed to the disk, and no other replica is wanted.
 func (r *Replica) Idle() bool {
-	return r.failure != nil || r.ready && r.votesAlone() && len(r.parked) == 0 && !r.writes.deferred && r.settled() && r.applied.index > r.steering.changed
+	return r.failure != nil || r.ready && r.votesAlone() && len(r.parked) == 0 && !r.writes.deferred && r.settled() && r.steering.sealed
 }
 
 // tell moves the replica's clock, which never runs backwards.

@@ -37,8 +37,6 @@ type Twin struct {
 	slots       twinSlots
 	poison      error
 	closed      bool
-	// changes are wal's: configuration entries that the durable commit index does not cover.
-	changes []id.Index
 	// renamed: a segment was created since the directory was last synced.
 	renamed bool
 	phase   wal.Phase
@@ -114,9 +112,6 @@ func (t *Twin) Append(writes []partitions.Write) error {
 		}
 		t.resting = false
 		for _, e := range w.Entries {
-			if err := t.change(&e); err != nil {
-				return t.poisoned(err)
-			}
 			if err := t.append(e); err != nil {
 				return t.poisoned(err)
 			}
@@ -214,8 +209,6 @@ func (t *Twin) Sync() error {
 	s := t.slot()
 	var err error
 	switch kept := t.slots.kept.HardState; {
-	case t.coversChange():
-		err = t.keepCommit()
 	case kept.Term != s.HardState.Term || kept.Vote != s.HardState.Vote:
 		err = t.keep(s)
 	case t.slots.noted.HardState != s.HardState || t.slots.noted.Durable != s.Durable:
@@ -245,33 +238,6 @@ func (t *Twin) syncSegments() error {
 	return nil
 }
 
-// change does before a configuration entry is written what wal does: the commit index that covers an earlier one becomes
-// durable.
-func (t *Twin) change(e *partitions.Entry) error {
-	if e.Type != partitions.EntryConfiguration {
-		return nil
-	}
-	if t.coversChange() {
-		if err := t.keepCommit(); err != nil {
-			return err
-		}
-	}
-	t.changes = append(t.changes, e.Index)
-	return nil
-}
-
-func (t *Twin) coversChange() bool { return len(t.changes) > 0 && t.changes[0] <= t.state.Commit }
-
-func (t *Twin) keepCommit() error {
-	if err := t.syncSegments(); err != nil {
-		return err
-	}
-	s := t.slot()
-	s.HardState.Commit = min(s.HardState.Commit, t.durable)
-	t.changes = slices.DeleteFunc(t.changes, func(i id.Index) bool { return i <= s.HardState.Commit })
-	return t.keep(s)
-}
-
 func (t *Twin) slot() wal.Slot {
 	return wal.Slot{Replica: t.owner, HardState: t.state, Durable: t.durable, Phase: t.phase}
 }
@@ -281,7 +247,6 @@ func (t *Twin) cut(index id.Index) error {
 	if index < t.first {
 		panic(&partitions.InvariantError{Invariant: "the log is cut behind its first entry only", Got: index, Want: t.first})
 	}
-	t.changes = slices.DeleteFunc(t.changes, func(i id.Index) bool { return i >= index })
 	if t.durable >= index {
 		t.durable = index - 1
 		s := t.slots.noted

@@ -21,7 +21,6 @@ func (t *Twin) install(w *partitions.Write) error {
 		return err
 	}
 	t.accept(w)
-	t.changes = nil
 	s := t.slot()
 	s.Durable, s.HardState.Commit, s.Phase = c.Index, c.Index, wal.PhaseInstalling
 	if err := t.keep(s); err != nil {

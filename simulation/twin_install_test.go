@@ -124,7 +124,7 @@ func prepared(t *testing.T, w *World, random *rand.Rand, kind string) *scribe {
 	must(t, err)
 	for len(s.written) < 12 && kind != "empty" {
 		w := s.next(t)
-		s.state.Commit, s.changes = 1, nil
+		s.state.Commit = 1
 		w.HardState = s.state
 		must(t, s.append(log, w))
 	}

@@ -387,7 +387,4 @@ func (t *Twin) believe(slot wal.Slot, newest *partitions.Checkpoint) {
 	last := t.recovered.Last
 	state.Commit = min(last, max(state.Commit, index))
 	t.state, t.durable, t.recovered.HardState = state, last, state
-	if t.changes = nil; last > state.Commit {
-		t.changes = []id.Index{state.Commit + 1} // it may be one
-	}
 }

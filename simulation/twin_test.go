@@ -3,7 +3,6 @@ package simulation
 import (
 	"bytes"
 	"errors"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -73,8 +72,6 @@ type scribe struct {
 	base, dropping id.Index
 	// origin is the checkpoint that everything written follows; nil while the log waits for its first snapshot.
 	origin *partitions.Checkpoint
-	// changes are the configuration entries written, each with the last one that was known committed then.
-	changes map[id.Index]id.Index
 	// before is this scribe without a snapshot that may have taken effect or not.
 	before *scribe
 }
@@ -134,28 +131,7 @@ func (s *scribe) next(t *testing.T) partitions.Write {
 		w.Changed = true
 	}
 	w.HardState = s.state
-	for _, e := range w.Entries {
-		if e.Type == partitions.EntryConfiguration {
-			s.changed(e.Index)
-		}
-	}
 	return w
-}
-
-// changed notes a configuration entry, and the newest one before it that the log was told is committed.
-func (s *scribe) changed(index id.Index) {
-	before := id.Index(0)
-	for _, e := range s.written[:index-2] {
-		if e.Type == partitions.EntryConfiguration && e.Index <= s.state.Commit {
-			before = e.Index
-		}
-	}
-	changes := maps.Clone(s.changes)
-	if changes == nil {
-		changes = map[id.Index]id.Index{}
-	}
-	changes[index] = before
-	s.changes = changes
 }
 
 // step does one thing to a log.
@@ -275,11 +251,6 @@ func (s *scribe) resume(t *testing.T, log partitions.Log) {
 	}
 	if r.HardState.Term < s.durableState.Term || r.HardState.Term == s.durableState.Term && r.HardState.Vote != s.durableState.Vote {
 		t.Fatalf("hard state %+v; durable was %+v", r.HardState, s.durableState)
-	}
-	for index, before := range s.changes {
-		if index <= r.Last && index > s.origin.Index && s.written[index-2].Type == partitions.EntryConfiguration && r.HardState.Commit < before {
-			t.Fatalf("the log holds the change at entry %d, and has forgotten that the one at %d was committed: %+v", index, before, r.HardState)
-		}
 	}
 	if s.origin == nil {
 		if r.Base != nil || r.Newest != nil || r.First != 1 || r.Last != 0 {

@@ -2,7 +2,6 @@ package wal
 
 import (
 	"fmt"
-	"slices"
 
 	"troupe/partitions"
 	"troupe/partitions/id"
@@ -22,7 +21,6 @@ func (l *Log) cut(index id.Index) error {
 		panic(&partitions.InvariantError{
 			Invariant: "only entries that are not committed are replaced", Got: index, Want: l.state.Commit + 1})
 	}
-	l.changes = slices.DeleteFunc(l.changes, func(i id.Index) bool { return i >= index })
 	if l.durable >= index {
 		l.durable = index - 1
 		s := l.slots.noted

@@ -46,7 +46,6 @@ func (l *Log) install(w *partitions.Write) error {
 		return err
 	}
 	l.accept(w)
-	l.changes = nil
 	s := l.slot()
 	s.Durable, s.HardState.Commit, s.Phase = c.Index, c.Index, PhaseInstalling
 	if err := l.slots.keep(s); err != nil {

@@ -34,8 +34,6 @@ type Log struct {
 	state partitions.HardState
 	// durable is the highest index known to be durable; never above last.
 	durable id.Index
-	// changes are the entries of type configuration that the durable commit index does not cover, ascending: see changes.go.
-	changes []id.Index
 	// renamed: a segment file was created since the directory was last made durable.
 	renamed bool
 	phase   Phase
@@ -123,11 +121,6 @@ func (l *Log) Append(writes []partitions.Write) error {
 				panic(&partitions.InvariantError{Invariant: "an empty log begins with a snapshot", Got: e.Index, Want: 0})
 			}
 			next++
-			if e.Type == partitions.EntryConfiguration {
-				if err := l.change(b, e.Index); err != nil {
-					return err
-				}
-			}
 			l.stage(b, e)
 			if b.bytes >= flushBytes {
 				if err := l.flush(b); err != nil {
@@ -220,8 +213,6 @@ func (l *Log) Sync() error {
 	s := l.slot()
 	var err error
 	switch kept := l.slots.kept.HardState; {
-	case l.coversChange():
-		err = l.keepCommit()
 	case kept.Term != s.HardState.Term || kept.Vote != s.HardState.Vote:
 		err = l.slots.keep(s)
 	case !l.slots.noted.same(s):

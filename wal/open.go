@@ -278,7 +278,6 @@ func (o *opening) log() *Log {
 		l.begin = begins + 1
 	}
 	l.terms = KnownTerms{Found: o.recovered.Terms, Last: o.recovered.Last}
-	l.changes = changesAfter(&l.recovered)
 	if o.base != nil {
 		l.front, l.terms.Base = o.base.NextOffset, o.base.Term
 	}
