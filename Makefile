@@ -10,7 +10,7 @@ BENCH    ?= .
 RESULTS  ?= bin/peers-results
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test check rest race lint sim planted torture torture-briefly bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
+.PHONY: help build run demo test check rest race lint sim planted torture torture-briefly growth bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ torture: build ## real brokers under SIGKILL, SIGSTOP, cut links, damaged files:
 
 torture-briefly:
 	@$(MAKE) --no-print-directory torture MINUTES=1
+
+growth: build ## real brokers grow from 3 to 5 and shrink to 3 under load: nothing lost or doubled, replicas and leaders even
+	bin/troupe-sim --growth
 
 bench: ## run the Go benchmarks with allocations; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

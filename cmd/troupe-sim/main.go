@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"troupe/simulation"
+	"troupe/simulation/real"
 )
 
 // flags are the choices on the command line.
@@ -27,6 +28,7 @@ type flags struct {
 	study            string
 	worker           bool
 	real             float64
+	growth           bool
 	program          string
 	loopback         bool
 }
@@ -57,6 +59,8 @@ func command() *cobra.Command {
 				return f.studied(p)
 			case c.Flags().Changed("real"):
 				return f.torture(p, c.Flags().Changed("seed"))
+			case f.growth:
+				return f.processes(p, c.Flags().Changed("seed"), calm, real.Grow)
 			case c.Flags().Changed("seeds"):
 				return f.many(p)
 			}
@@ -76,8 +80,9 @@ func command() *cobra.Command {
 	c.Flags().BoolVar(&f.worker, workerFlag, false, "run the seeds that are read from the input")
 	_ = c.Flags().MarkHidden(workerFlag)
 	c.Flags().Float64Var(&f.real, "real", 0, "torture real broker processes for so many `MINUTES` instead; without --seed, with a new one")
-	c.Flags().StringVar(&f.program, "troupe", "", "the broker's program for --real (default: troupe beside this one)")
-	c.Flags().BoolVar(&f.loopback, "loopback", false, "with --real: no network namespaces, and no cuts, even where they are permitted")
+	c.Flags().BoolVar(&f.growth, "growth", false, "have a cluster of real broker processes grow from 3 to 5 and shrink to 3 under load instead")
+	c.Flags().StringVar(&f.program, "troupe", "", "the broker's program for --real and --growth (default: troupe beside this one)")
+	c.Flags().BoolVar(&f.loopback, "loopback", false, "with --real and --growth: no network namespaces, and no cuts, even where they are permitted")
 	return c
 }
 

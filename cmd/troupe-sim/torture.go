@@ -19,9 +19,12 @@ func (f *flags) torture(p printer, seeded bool) error {
 	if f.real <= 0 || f.real > mostMinutes {
 		return fmt.Errorf("--real %v: between a moment and %d minutes", f.real, mostMinutes)
 	}
-	c := real.Config{
-		Seed: f.seed, Length: time.Duration(f.real * float64(time.Minute)), Binary: f.program, Loopback: f.loopback, Trace: io.Discard,
-	}
+	return f.processes(p, seeded, time.Duration(f.real*float64(time.Minute)), real.Run)
+}
+
+// processes has real brokers run in one way or the other.
+func (f *flags) processes(p printer, seeded bool, length time.Duration, run func(context.Context, real.Config) (*real.Report, error)) error {
+	c := real.Config{Seed: f.seed, Length: length, Binary: f.program, Loopback: f.loopback, Trace: io.Discard}
 	if !seeded {
 		c.Seed = uint64(rand.Uint32()) // short enough to be typed
 	}
@@ -40,7 +43,7 @@ func (f *flags) torture(p printer, seeded bool) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // the second signal ends the process, and its brokers with it
-	r, err := real.Run(ctx, c)
+	r, err := run(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -57,3 +60,6 @@ func (f *flags) torture(p printer, seeded bool) error {
 
 // mostMinutes bounds a run: what clients saw of it is held in memory.
 const mostMinutes = 24 * 60
+
+// calm is how long nothing happens before, between and after the changes of --growth.
+const calm = 10 * time.Second

@@ -133,7 +133,7 @@ func (r *run) twin(ctx context.Context, b *broker) error {
 		return err
 	}
 	defer r.unmount(t)
-	t.arguments = append(b.arguments, "--join", r.seeds(b))
+	t.arguments = append(slices.Clone(t.arguments), "--join", r.seeds(b))
 	how := r.random.IntN(copies)
 	if err := r.copied(ctx, b, t, how); err != nil {
 		return err

@@ -11,6 +11,8 @@
 //   - Each fault has a counter; one that cannot be had here (a mount, a network namespace) is named as skipped, never silently.
 //   - Memory, records, processes and waits are bounded; no process, mount or namespace outlives the run, whatever ends it.
 //
-// Start reading at run.go (what a run is), then faults.go (what is done to brokers), workload.go (what clients do), ending.go (what
-// must hold afterwards).
+// What happens to the brokers is one of two: Run harms them, Grow has some come and others go for ever.
+//
+// Start reading at run.go (what a run is), then faults.go (what is done to brokers), growth.go (how they come and go), workload.go
+// (what clients do), ending.go (what must hold afterwards).
 package real

@@ -79,7 +79,7 @@ func (r *run) writable(ctx context.Context) error {
 func (r *run) silent(since time.Duration) (all []int32) {
 	r.chronicle.mu.Lock()
 	defer r.chronicle.mu.Unlock()
-	var loud [topicPartitions]bool
+	loud := make([]bool, r.shape.partitions)
 	for i := len(r.chronicle.history.Sends) - 1; i >= 0; i-- {
 		s := r.chronicle.history.Sends[i]
 		if s.Invoked < since {
@@ -112,7 +112,7 @@ func (r *run) readAll(ctx context.Context) (map[int32]id.Offset, error) {
 	for _, l := range listed {
 		ends[l.Partition] = l.Offset
 	}
-	last := newReader(r.chronicle, c, producers+consumers+askers+1)
+	last := newReader(r.chronicle, c, producers+consumers+askers+1, r.shape.partitions)
 	for deadline := time.Now().Add(settlePatience); ; {
 		left := 0
 		for number, end := range ends {
@@ -124,7 +124,7 @@ func (r *run) readAll(ctx context.Context) (map[int32]id.Offset, error) {
 		case left == 0:
 			return ends, nil
 		case time.Now().After(deadline):
-			return nil, fmt.Errorf("%d of %d partitions were not read to their ends %v in %v; reached is %v", left, topicPartitions, ends, settlePatience, last.next)
+			return nil, fmt.Errorf("%d of %d partitions were not read to their ends %v in %v; reached is %v", left, len(ends), ends, settlePatience, last.next)
 		}
 		last.poll(ctx)
 	}

@@ -92,6 +92,8 @@ func (r *run) fail(ctx context.Context, what string, err error) {
 	switch {
 	case errors.Is(err, errNotWhole):
 		invariant = "not-whole"
+	case errors.Is(err, errUneven):
+		invariant = "uneven"
 	case errors.Is(err, errSlowStop):
 		invariant = "slow-stop"
 	case errors.Is(err, errTwin):

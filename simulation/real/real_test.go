@@ -2,8 +2,10 @@ package real
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,40 +19,98 @@ import (
 	"troupe/simulation"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // TestRun tortures real brokers for some seconds, on loopback, so that it needs no rights. `make torture` is the long form.
 func TestRun(t *testing.T) {
+	report, printed := tried(t, Run, 5*time.Second)
+	happened := 0
+	for _, n := range report.Faults {
+		happened += n
+	}
+	if happened == 0 || report.Lists == 0 {
+		t.Errorf("too little happened: %+v", report)
+	}
+	if !strings.Contains(printed, "skipped    cut: no network namespaces: not wanted") {
+		t.Error("what could not be done is not named")
+	}
+}
+
+// tried runs real brokers for some time, and demands that every promise is kept and that nothing is left of it.
+func tried(t *testing.T, run func(context.Context, Config) (*Report, error), length time.Duration) (r *Report, printed string) {
+	t.Helper()
 	if testing.Short() {
-		t.Skip("it builds the broker and runs three of it")
+		t.Skip("it builds the broker and runs several of it")
 	}
 	binary := filepath.Join(t.TempDir(), "troupe")
 	if said, err := exec.Command("go", "build", "-o", binary, "troupe/cmd/troupe").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	var trace bytes.Buffer
-	report, err := Run(t.Context(), Config{Seed: 4, Length: 5 * time.Second, Binary: binary, Loopback: true, Trace: &trace})
+	var out bytes.Buffer
+	r, err := run(t.Context(), Config{Seed: 4, Length: length, Binary: binary, Loopback: true, Trace: &out})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var printed bytes.Buffer
-	report.Print(&printed)
-	t.Logf("%s%s", &trace, &printed)
-	if report.Violation != nil {
-		t.Fatal(report.Violation)
+	r.Print(&out)
+	t.Log(out.String())
+	if r.Violation != nil {
+		t.Fatal(r.Violation)
 	}
-	happened := 0
-	for _, n := range report.Faults {
-		happened += n
-	}
-	if happened == 0 || report.Acknowledged == 0 || report.Read < report.Acknowledged || report.Lists == 0 {
-		t.Errorf("too little happened: %+v", report)
-	}
-	if !strings.Contains(printed.String(), "skipped    cut: no network namespaces: not wanted") {
-		t.Error("what could not be done is not named")
+	if r.Acknowledged == 0 || r.Read < r.Acknowledged {
+		t.Errorf("too little happened: %+v", r)
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-*", directoryPrefix, os.Getpid()))); len(left) > 0 {
 		t.Errorf("it leaves %v", left)
+	}
+	return r, out.String()
+}
+
+// TestGrow has a cluster grow and shrink, quickly. `make growth` is the long form.
+func TestGrow(t *testing.T) {
+	r, _ := tried(t, Grow, time.Second)
+	var names []string
+	for _, s := range r.Stages {
+		names = append(names, s.Name)
+		if s.Acknowledged == 0 {
+			t.Errorf("%s: nothing was acknowledged", s.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"3 brokers", "3 to 5", "5 brokers", "5 to 3", "3 again"}, names); diff != "" {
+		t.Fatal(diff)
+	}
+	if five, three := r.Stages[1].Shares, r.Stages[3].Shares; len(five) != 5 || len(three) != 3 {
+		t.Errorf("%d brokers shared, then %d", len(five), len(three))
+	}
+}
+
+// TestShares compares brokers with an even share of all, leaving brokers' included.
+func TestShares(t *testing.T) {
+	cluster := &protocol.DescribeClusterResponse{Nodes: []protocol.ClusterNode{
+		{Node: 1, Replicas: 12, Leaders: 3}, {Node: 2, Replicas: 6, Leaders: 5}, {Node: 3, Replicas: 2},
+	}}
+	want := []Share{{1, 12, 3, 0.2, -0.25}, {2, 6, 5, -0.4, 0.25}}
+	near := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })
+	if diff := cmp.Diff(want, sharesOf(cluster, []id.Node{1, 2}), near); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestStageIsWeighed counts what was sent within a stage, wherever it ended.
+func TestStageIsWeighed(t *testing.T) {
+	h := &simulation.History{Sends: []*simulation.Send{
+		{Invoked: 1, Completed: 9, Outcome: simulation.OutcomeAcknowledged}, // before
+		{Invoked: 2 * time.Second, Completed: 3 * time.Second, Outcome: simulation.OutcomeAcknowledged},
+		{Invoked: 3 * time.Second, Completed: 9 * time.Second, Outcome: simulation.OutcomeAcknowledged},
+		{Invoked: 3 * time.Second, Outcome: simulation.OutcomeFailed},
+		{Invoked: 3 * time.Second, Outcome: simulation.OutcomeUnknown},
+		{Invoked: 4 * time.Second, Completed: 5 * time.Second, Outcome: simulation.OutcomeAcknowledged}, // after
+	}}
+	s := Stage{from: 2 * time.Second, to: 4 * time.Second}
+	s.weigh(h)
+	want := Stage{Took: 2 * time.Second, Acknowledged: 2, Failed: 1, Unknown: 1, Rate: 1, Median: time.Second, P99: 6 * time.Second, Worst: 6 * time.Second}
+	if diff := cmp.Diff(want, s, cmpopts.IgnoreUnexported(Stage{})); diff != "" {
+		t.Error(diff)
 	}
 }
 

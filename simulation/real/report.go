@@ -30,6 +30,8 @@ type Report struct {
 	Damaged                                   int // times that a client was told of damage
 	// Failovers is, by what was done to a leader, how long its partitions acknowledged nothing that was sent since.
 	Failovers map[string][]time.Duration
+	// Stages are the parts of a cluster's growth, which has no faults.
+	Stages    []*Stage              `json:",omitempty"`
 	Violation *simulation.Violation `json:",omitempty"`
 	Kept      string                `json:",omitempty"` // where the history and the brokers' logs are
 }
@@ -51,10 +53,16 @@ func (r *run) sum(early bool) {
 			s.Unknown++
 		}
 	}
+	for _, stage := range s.Stages {
+		stage.weigh(&c.history)
+	}
 }
 
 // Replay is the command that does the same again, as far as that is possible.
 func (r *Report) Replay() string {
+	if len(r.Stages) > 0 {
+		return fmt.Sprintf("bin/troupe-sim --growth --seed %d --trace", r.Seed)
+	}
 	return fmt.Sprintf("bin/troupe-sim --real %.3g --seed %d --trace", r.Length.Minutes(), r.Seed)
 }
 
@@ -64,11 +72,16 @@ func (r *Report) Print(out io.Writer) {
 		fmt.Fprintf(out, "%-10s %s\n", name, fmt.Sprintf(format, arguments...))
 	}
 	line("seed", "%d", r.Seed)
-	var words []string
-	for _, f := range faults {
-		words = append(words, fmt.Sprintf("%s %d", f.name, r.Faults[f.name]))
+	if len(r.Stages) == 0 {
+		var words []string
+		for _, f := range faults {
+			words = append(words, fmt.Sprintf("%s %d", f.name, r.Faults[f.name]))
+		}
+		line("faults", "%s; %d bytes flipped", strings.Join(words, ", "), r.Flipped)
 	}
-	line("faults", "%s; %d bytes flipped", strings.Join(words, ", "), r.Flipped)
+	for _, s := range r.Stages {
+		s.print(line)
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Skipped)) {
 		line("skipped", "%s: %s", name, r.Skipped[name])
 	}

@@ -2,7 +2,6 @@ package real
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,7 +22,7 @@ import (
 // Config says what to run.
 type Config struct {
 	Seed   uint64
-	Length time.Duration // under load and faults
+	Length time.Duration // under load and faults; of each calm of a growth
 	// Binary is the broker's program.
 	Binary string
 	// Loopback keeps all brokers on loopback, where links cannot be cut, even if namespaces are permitted.
@@ -33,12 +32,10 @@ type Config struct {
 }
 
 const (
-	// brokers is how many there are, and places how many the network has: one more for a copy of one of them.
+	// brokers is how many there are to begin with, and how many replicas a partition has.
 	brokers = 3
-	places  = brokers + 1
 	// mostRecords bounds what is written, and with it memory and disks.
 	mostRecords = 400_000
-	mostRate    = 400.0
 	// diskSize is that of a broker's file system, where one can be made; reserve is what the broker keeps free of it.
 	diskSize = "256m"
 	reserve  = "8MiB"
@@ -46,23 +43,44 @@ const (
 	settlePatience = time.Minute
 )
 
+// shape is how large a run is.
+type shape struct {
+	places     int     // for brokers in the network
+	partitions int32   // of the topic
+	rate       float64 // records a second
+	filling    int     // at most, of bytes that a value carries beside its number
+}
+
 // run is one run.
 type run struct {
 	config    Config
+	shape     shape
 	directory string
 	network   *network
-	brokers   []*broker
+	arguments []string // of every start of every broker
 	chronicle *chronicle
 	random    *rand.Rand
 	mounted   []string
 	report    *Report
 	load      *workload
 	spoken    sync.Mutex // of the trace
+
+	mu      sync.Mutex // held to change what follows, and to read it beside who changes it
+	brokers []*broker  // those that are members
+	retired []*broker  // those that were, and are let go for ever
 }
 
 // Run runs brokers under load and faults for a while, heals them, reads everything and judges. An error means that it could not
 // run; what it found is in the report. When the context ends it stops early and judges what there is.
 func Run(ctx context.Context, c Config) (*Report, error) {
+	const mostRate = 400.0
+	// One place more, for a copy of a broker.
+	s := shape{places: brokers + 1, partitions: 6, rate: min(mostRate, mostRecords/c.Length.Seconds()), filling: 200}
+	return c.run(ctx, s, (*run).harm)
+}
+
+// run runs brokers under load, has happens do something to them, heals, reads and judges.
+func (c Config) run(ctx context.Context, s shape, happens func(*run, context.Context)) (*Report, error) {
 	directory, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", directoryPrefix, os.Getpid()))
 	if err != nil {
 		return nil, err
@@ -70,7 +88,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{
-		config: c, directory: directory, random: rand.New(rand.NewPCG(c.Seed, 0)), chronicle: newChronicle(cancel),
+		config: c, shape: s, directory: directory, random: rand.New(rand.NewPCG(c.Seed, 0)), chronicle: newChronicle(cancel),
 		report: &Report{Seed: c.Seed, Length: c.Length, Faults: map[string]int{}, Skipped: map[string]string{}},
 	}
 	defer r.clean()
@@ -79,7 +97,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if err := r.begin(ctx); err != nil {
 		return nil, fmt.Errorf("the cluster does not begin: %w", err)
 	}
-	r.live(ctx)
+	r.live(ctx, happens)
 	r.end(ctx)
 	if err := r.keep(); err != nil {
 		r.report.Kept = fmt.Sprintf("%s (not all: %v)", r.directory, err)
@@ -124,9 +142,12 @@ func (r *run) say(who, format string, arguments ...any) {
 
 // begin builds the network and the disks, and starts the brokers and a topic.
 func (r *run) begin(ctx context.Context) error {
-	r.network = openNetwork(places, !r.config.Loopback)
+	r.network = openNetwork(r.shape.places, !r.config.Loopback)
 	if !r.network.namespaces {
 		r.report.Skipped["cut"] = "no network namespaces: " + r.network.why
+	}
+	if err := r.secure(); err != nil {
+		return err
 	}
 	for i := range brokers {
 		b, err := r.broker(i, fmt.Sprintf("broker-%d", i+1))
@@ -135,18 +156,10 @@ func (r *run) begin(ctx context.Context) error {
 		}
 		r.brokers = append(r.brokers, b)
 	}
-	if err := r.secure(); err != nil {
-		return err
-	}
-	errs := make([]error, brokers)
-	var starting sync.WaitGroup
-	for i, b := range r.brokers {
-		starting.Go(func() {
-			errs[i] = b.start(ctx, "--join", r.seeds(nil), "--bootstrap-expect", fmt.Sprint(brokers))
-		})
-	}
-	starting.Wait()
-	if err := errors.Join(errs...); err != nil {
+	err := atOnce(r.brokers, func(b *broker) error {
+		return b.start(ctx, "--join", r.seeds(nil), "--bootstrap-expect", fmt.Sprint(brokers))
+	})
+	if err != nil {
 		return err
 	}
 	return r.create(ctx)
@@ -156,7 +169,7 @@ func (r *run) begin(ctx context.Context) error {
 func (r *run) broker(place int, name string) (*broker, error) {
 	b := &broker{
 		name: name, site: r.network.site(place), directory: filepath.Join(r.directory, name), log: filepath.Join(r.directory, name+".log"),
-		binary: r.config.Binary,
+		binary: r.config.Binary, arguments: r.arguments,
 	}
 	var err error
 	if b.gateway, b.peer, b.gossip, err = b.site.addresses(); err != nil {
@@ -186,9 +199,7 @@ func (r *run) secure() error {
 	if err := os.WriteFile(file, secret, 0o600); err != nil {
 		return err
 	}
-	for _, b := range r.brokers {
-		b.arguments = []string{"--insecure", "--secret-file", file}
-	}
+	r.arguments = []string{"--insecure", "--secret-file", file}
 	return nil
 }
 
@@ -221,7 +232,7 @@ func (r *run) create(ctx context.Context) error {
 	if err := r.awaitWhole(ctx); err != nil {
 		return err
 	}
-	made, err := c.CreateTopic(ctx, topicName, topicPartitions, map[string]string{"replicas": fmt.Sprint(brokers)})
+	made, err := c.CreateTopic(ctx, topicName, r.shape.partitions, map[string]string{"replicas": fmt.Sprint(brokers)})
 	if err != nil {
 		return err
 	}
@@ -234,16 +245,16 @@ func (r *run) client() (*client.Client, error) {
 	return client.New(client.WithBroker(r.gateways()...), client.WithClientName("torture"), client.WithRequestTimeout(5*time.Second))
 }
 
-// live is the time under load and faults.
-func (r *run) live(ctx context.Context) {
+// live is the time under load, and under what happens meanwhile.
+func (r *run) live(ctx context.Context, happens func(*run, context.Context)) {
 	r.load = &workload{
-		chronicle: r.chronicle, gateways: r.gateways(), seed: r.config.Seed, rate: min(mostRate, mostRecords/r.config.Length.Seconds()),
+		shape: r.shape, chronicle: r.chronicle, gateways: r.gateways(), seed: r.config.Seed,
 	}
 	r.load.start(context.WithoutCancel(ctx))
 	watching, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { r.watch(watching) })
-	r.harm(ctx)
+	happens(r, ctx)
 	stop()
 	watch.Wait()
 }
@@ -258,7 +269,7 @@ func (r *run) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for _, b := range r.brokers {
+		for _, b := range r.members() {
 			if b.died() {
 				r.chronicle.violate("died", b.name+" ended by itself; its last words: "+b.lastWords())
 				return
@@ -274,13 +285,13 @@ func (r *run) clean() {
 		r.load.producing.Wait()
 		r.load.reading.Wait()
 	}
-	for _, b := range r.brokers {
+	for _, b := range slices.Concat(r.brokers, r.retired) {
 		b.kill()
 	}
 	for _, path := range r.mounted {
 		_ = unmountMemory(path)
 	}
-	r.network.close(places)
+	r.network.close(r.shape.places)
 	if r.report.Kept == "" {
 		_ = os.RemoveAll(r.directory)
 	}

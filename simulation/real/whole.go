@@ -27,25 +27,32 @@ var errNotWhole = errors.New("not whole")
 
 // awaitWhole returns when every broker is up, belongs to the others, and every replica has everything.
 func (r *run) awaitWhole(ctx context.Context) error {
+	return r.until(ctx, settlePatience, errNotWhole, r.missing)
+}
+
+// until returns when the cluster lacks nothing, or the error where that takes longer than patience.
+func (r *run) until(ctx context.Context, patience time.Duration, otherwise error, lacks func(context.Context, *client.Client) string) error {
 	c, err := r.client()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, settlePatience)
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
-		missing := r.missing(ctx, c)
-		if missing == "" {
+	for last := ""; ; {
+		switch missing := lacks(limited, c); {
+		case missing == "":
 			return nil
+		case limited.Err() == nil || last == "": // otherwise it tells of the end of our patience only
+			last = missing
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		case <-limited.Done():
+			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return fmt.Errorf("after %v the cluster is %w: %s", settlePatience, errNotWhole, missing)
+			return fmt.Errorf("after %v the cluster is %w: %s", patience, otherwise, last)
 		}
 	}
 }
@@ -80,7 +87,7 @@ func (r *run) missing(ctx context.Context, c *client.Client) string {
 			return err.Error()
 		}
 		for i := range topic.Partitions {
-			if lacks := lacking(&topic.Partitions[i], nodes); lacks != "" {
+			if lacks := lacking(&topic.Partitions[i], nodes, replicas(name, len(nodes))); lacks != "" {
 				return fmt.Sprintf("%s/%d: %s", name, topic.Partitions[i].Partition, lacks)
 			}
 		}
@@ -88,8 +95,16 @@ func (r *run) missing(ctx context.Context, c *client.Client) string {
 	return ""
 }
 
-// lacking tells what a partition lacks to be on all of some nodes.
-func lacking(p *protocol.DescribedPartition, nodes []id.Node) string {
+// replicas is how many a partition of a topic has in a cluster of three or five: the catalog is on all of them.
+func replicas(topic string, nodes int) int {
+	if topic == string(catalog.Name) {
+		return nodes
+	}
+	return brokers
+}
+
+// lacking tells what a partition lacks to have so many replicas on some nodes.
+func lacking(p *protocol.DescribedPartition, nodes []id.Node, want int) string {
 	switch {
 	case p.Problem != "":
 		return p.Problem
@@ -106,7 +121,7 @@ func lacking(p *protocol.DescribedPartition, nodes []id.Node) string {
 		}
 		words = append(words, fmt.Sprintf("replica %d on %v: %s %s", m.Replica, m.Node, m.Role, m.State))
 	}
-	if whole != len(nodes) {
+	if whole != want || len(p.Members) != want {
 		return strings.Join(words, ", ")
 	}
 	return ""

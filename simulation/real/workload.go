@@ -18,12 +18,9 @@ const (
 )
 
 const (
-	topicName       = "torture"
-	topicPartitions = 6
+	topicName = "torture"
 	// flying bounds the records of one producer that are not settled.
 	flying = 400
-	// fillingMost bounds what a value carries beside its number.
-	fillingMost = 200
 	// beat is the time between two bursts of a producer.
 	beat = 20 * time.Millisecond
 )
@@ -33,9 +30,9 @@ var patiences = [producers]time.Duration{2 * time.Minute, 30 * time.Second, 2 * 
 
 // workload is all clients of a run.
 type workload struct {
+	shape     shape
 	chronicle *chronicle
 	gateways  []string
-	rate      float64 // records a second, of all producers
 	seed      uint64
 
 	producing, reading sync.WaitGroup
@@ -76,7 +73,7 @@ func (w *workload) produce(ctx, producing context.Context, n int) {
 	c, random := w.client(n, client.WithDeliveryTimeout(patiences[n]))
 	defer c.Close()
 	room := make(chan struct{}, flying)
-	var sequences [topicPartitions]int32
+	sequences := make([]int32, w.shape.partitions)
 	due := 0.0
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
@@ -89,16 +86,16 @@ func (w *workload) produce(ctx, producing context.Context, n int) {
 			_ = c.Flush(flushing) // what is not settled then, closing settles
 			return
 		}
-		for due += w.rate / producers * beat.Seconds(); due >= 1; due-- {
+		for due += w.shape.rate / producers * beat.Seconds(); due >= 1; due-- {
 			select {
 			case room <- struct{}{}:
 			case <-producing.Done():
 				continue
 			}
-			partition := random.Int32N(topicPartitions)
+			partition := random.Int32N(w.shape.partitions)
 			send := w.chronicle.send(n+1, partition, sequences[partition])
 			sequences[partition]++
-			record := &client.Record{Topic: topicName, Value: send.Values[0].Encode(random.IntN(fillingMost))}
+			record := &client.Record{Topic: topicName, Value: send.Values[0].Encode(random.IntN(w.shape.filling))}
 			err := c.Produce(ctx, record.ToPartition(partition), func(r *client.Record, err error) {
 				w.chronicle.settle(send, r.Offset, err)
 				<-room
@@ -121,9 +118,9 @@ const turn = 300 * time.Millisecond
 func (w *workload) consume(ctx context.Context, n int) {
 	c, random := w.client(n)
 	defer c.Close()
-	r := newReader(w.chronicle, c, n+1)
+	r := newReader(w.chronicle, c, n+1, w.shape.partitions)
 	for ctx.Err() == nil {
-		if number := random.Int32N(topicPartitions); random.IntN(100) == 0 && r.next[number] > 0 {
+		if number := random.Int32N(w.shape.partitions); random.IntN(100) == 0 && r.next[number] > 0 {
 			r.seek(ctx, number, r.next[number]-id.Offset(random.Int64N(min(int64(r.next[number]), backMost))+1))
 		}
 		r.poll(ctx)
@@ -135,12 +132,12 @@ type reader struct {
 	chronicle *chronicle
 	client    *client.Client
 	number    int
-	next      [topicPartitions]id.Offset
-	lost      [topicPartitions]bool // to be looked for again from next on
+	next      []id.Offset
+	lost      []bool // to be looked for again from next on
 }
 
-func newReader(c *chronicle, from *client.Client, number int) *reader {
-	r := &reader{chronicle: c, client: from, number: number}
+func newReader(c *chronicle, from *client.Client, number int, partitions int32) *reader {
+	r := &reader{chronicle: c, client: from, number: number, next: make([]id.Offset, partitions), lost: make([]bool, partitions)}
 	for p := range r.lost {
 		r.lost[p] = true
 	}
