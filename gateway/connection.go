@@ -99,7 +99,7 @@ func (c *connection) read() error {
 		}
 		c.request(len(payload))
 		reserved, err := c.session.receive(payload, held)
-		c.change(func() { c.bytes += reserved })
+		c.charge(0, reserved)
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,16 @@ func (c *connection) read() error {
 func (c *connection) request(bytes int) {
 	c.session.arrived = time.Now()
 	c.server.meter.Received(bytes)
-	c.change(func() { c.requests++ })
+	c.charge(1, 0)
+}
+
+// charge adds to what the connection owes. It tells nobody: more to do is nothing that anyone waits for, and waking the writer in
+// vain costs a request more than all that is done for it here.
+func (c *connection) charge(requests, bytes int) {
+	c.mu.Lock()
+	c.requests += requests
+	c.bytes += bytes
+	c.mu.Unlock()
 }
 
 // deadline is a time by which a client must have done something, and its name.
