@@ -231,7 +231,7 @@ func tally(generators []*generator, began time.Time) outcome {
 // sleep waits, unless the context ends before.
 func sleep(ctx context.Context, d time.Duration) error {
 	if d < 20*time.Millisecond { // shorter than anybody notices after an interrupt
-		time.Sleep(d)
+		nap(d)
 		return ctx.Err()
 	}
 	timer := time.NewTimer(d)
