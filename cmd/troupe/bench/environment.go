@@ -28,7 +28,9 @@ type Environment struct {
 	LoadAverage  float64 `json:"load_average_1m"` // before the run: others on the machine
 }
 
-// Probe is the measured latency of appending 4 KiB to a file and fsyncing it, again and again.
+// Probe is the measured latency of appending to a file and fsyncing it, again and again, each time as much as a log writes for one
+// record of 100 bytes with its batch and frame. The file grows, as a log does: writing over what is there would be faster by a third,
+// because nothing of the file but its data has to become durable then.
 type Probe struct {
 	Directory string  `json:"directory"`
 	Writes    int     `json:"writes"`
@@ -96,9 +98,9 @@ func filesystem(mounts, path string) string {
 
 // The probe writes as often as gives a steady median, and ends early on a slow disk.
 const (
-	probeWrites = 300
+	probeWrites = 1000
 	probeTime   = 3 * time.Second
-	probeBytes  = 4 << 10
+	probeBytes  = 256
 )
 
 // ProbeFsync measures fsync in a directory. The error says why it could not.

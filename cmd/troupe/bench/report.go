@@ -39,7 +39,8 @@ func (r *Report) WriteHead(w io.Writer) {
 	e, l := &r.Environment, &r.Load
 	fmt.Fprintf(w, "machine   %s, %s, kernel %s, %s, load average %.1f\n", e.CPU, count(int64(e.Cores), "core"), e.Kernel, e.Go, e.LoadAverage)
 	if e.Fsync != nil {
-		fmt.Fprintf(w, "fsync     median %.3f ms, p99 %.3f ms, 4 KiB appends in %s\n", e.Fsync.MedianMS, e.Fsync.P99MS, e.Fsync.Directory)
+		fmt.Fprintf(w, "fsync     median %.3f ms, p99 %.3f ms, appends of %d bytes in %s\n", e.Fsync.MedianMS, e.Fsync.P99MS, probeBytes,
+			e.Fsync.Directory)
 	}
 	if e.Filesystem != "" {
 		fmt.Fprintf(w, "data      %s on %s\n", e.FilesystemOf, e.Filesystem)
