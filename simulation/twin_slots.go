@@ -64,14 +64,13 @@ type knowledge struct {
 // hardState reads the slot that stands. The damage it returns leaves something to read from.
 func (t *Twin) hardState(known *knowledge) (damage *partitions.Damage, err error) {
 	b, _ := t.device.volume.ReadFile(t.file(hardStateFile))
-	known.slot, err = wal.ParseSlots(b)
+	known.slot, known.kept, err = wal.ReadSlots(b)
 	if errors.Is(err, partitions.ErrDamaged) {
-		known.slot, known.kept = wal.Slot{Replica: t.owner}, -1
+		known.slot = wal.Slot{Replica: t.owner}
 		return &partitions.Damage{
 			Kind: partitions.DamageAmnesia, File: hardStateFile, Reason: fmt.Sprintf("the hard state cannot be read: %v", err),
 		}, nil
 	}
-	known.kept = keptPlace(b, known.slot)
 	return nil, err
 }
 
@@ -108,29 +107,4 @@ func (t *Twin) restoreSlots(known *knowledge, s wal.Slot) error {
 	}
 	known.slot, known.kept = t.slots.noted, t.slots.place
 	return t.device.syncDirectory(t.directory)
-}
-
-// keptPlace tells in which of its two places the slot that stands is certainly durable: that is so where the newest write, in
-// the scratch slot, repeats it. -1 when in none.
-func keptPlace(b []byte, stands wal.Slot) int {
-	at := func(place int) (wal.Slot, error) {
-		alone := make([]byte, wal.HardStateBytes)
-		copy(alone[place*slotBlock:], b[place*slotBlock:(place+1)*slotBlock])
-		return wal.ParseSlots(alone)
-	}
-	if len(b) < wal.HardStateBytes {
-		return -1
-	}
-	if scratch, err := at(scratchPlace); err != nil || scratch.Sequence != stands.Sequence {
-		return -1
-	}
-	kept := -1
-	for place := range scratchPlace {
-		s, err := at(place)
-		s.Sequence = stands.Sequence
-		if err == nil && s == stands {
-			kept = place
-		}
-	}
-	return kept
 }

@@ -317,7 +317,7 @@ func TestForeignFrames(t *testing.T) {
 func TestHardStateTornAtEveryByte(t *testing.T) {
 	w := newWreck(t)
 	whole := w.files[hardStateName]
-	stands, kept, err := readSlots(whole)
+	stands, kept, err := ReadSlots(whole)
 	must(t, err)
 	if kept >= 0 {
 		t.Fatal("the scratch slot should be ahead")

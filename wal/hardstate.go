@@ -84,13 +84,13 @@ func (s Slot) same(t Slot) bool {
 // ParseSlots reads a hard state file and returns the slot that stands. It returns an error that unwraps to
 // partitions.ErrDamaged when none verifies or the file has lost its end, and to partitions.ErrNewer when one does that this program does not know.
 func ParseSlots(b []byte) (Slot, error) {
-	stands, _, err := readSlots(b)
+	stands, _, err := ReadSlots(b)
 	return stands, err
 }
 
-// readSlots is ParseSlots that also tells in which place an fsynced slot says the same as the one that stands, -1 if that
+// ReadSlots is ParseSlots that also tells in which place an fsynced slot says the same as the one that stands, -1 if that
 // is not certain. It is where the scratch slot stands and repeats it: that one is written only after the fsync returned.
-func readSlots(b []byte) (stands Slot, kept int, err error) {
+func ReadSlots(b []byte) (stands Slot, kept int, err error) {
 	if len(b) < HardStateBytes {
 		// The file is whole from its first moment on. What is missing may have held the newest slot, and its copy.
 		return Slot{}, -1, fmt.Errorf("%d bytes of %d: %w", len(b), HardStateBytes, partitions.ErrDamaged)

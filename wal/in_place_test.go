@@ -57,7 +57,7 @@ func TestNoRoomKeepsVote(t *testing.T) {
 		directory := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(directory, hardStateName), b, 0o640))
 
-		stands, kept, err := readSlots(b)
+		stands, kept, err := ReadSlots(b)
 		must(t, err)
 		o := &opening{sys: c, directory: directory, owner: 7, slot: stands, kept: kept}
 		next := stands

@@ -200,7 +200,7 @@ func (i *Inspection) inspectSlots() error {
 		}
 		i.Slots = append(i.Slots, found)
 	}
-	stands, _, err := readSlots(b)
+	stands, _, err := ReadSlots(b)
 	switch {
 	case errors.Is(err, partitions.ErrNewer):
 		i.found(Finding{Health: HealthNewer, File: hardStateName, Text: err.Error()})

@@ -99,7 +99,7 @@ func (o *opening) readState() (*partitions.Damage, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	o.slot, o.kept, err = readSlots(b)
+	o.slot, o.kept, err = ReadSlots(b)
 	if errors.Is(err, partitions.ErrNewer) {
 		return nil, fmt.Errorf("%s: %w", hardStateName, err)
 	}
