@@ -6,17 +6,18 @@ import (
 )
 
 // herald tells the other brokers what this one leads: what changed at once, everything every now and then, since a frame may
-// be lost. It belongs to the ticker.
+// be lost. It belongs to the ticker. Who leads nothing says that: so everybody has a link to everybody, and hears of it.
 type herald struct {
 	*stage
 	board   *board
 	members membership.Feed
 	told    map[id.Partition]id.Term
+	met     map[id.Node]bool // have been told something, or were to be
 	beats   int
 }
 
 func newHerald(s *stage, b *board, m membership.Feed) *herald {
-	return &herald{stage: s, board: b, members: m, told: map[id.Partition]id.Term{}}
+	return &herald{stage: s, board: b, members: m, told: map[id.Partition]id.Term{}, met: map[id.Node]bool{}}
 }
 
 // beat comes with every tick.
@@ -48,9 +49,10 @@ func (h *herald) beat() {
 			continue
 		}
 		switch p := h.peers.to(m.Node); {
-		case p.fresh.Swap(false) || whole:
+		case p.fresh.Swap(false) || whole || !h.met[m.Node]:
+			h.met[m.Node] = true
 			h.tell(p, all)
-		default:
+		case len(changed) > 0:
 			h.tell(p, changed)
 		}
 	}
@@ -59,9 +61,11 @@ func (h *herald) beat() {
 // tell sends what a frame takes, in as many as it needs. What is lost comes again with everything.
 func (h *herald) tell(p *peer, all []led) {
 	const most = MaxFrameBytes / leaderBytes / 2
-	for len(all) > 0 {
+	for {
 		n := min(len(all), most)
 		p.post(sealed(leadersFrame(all[:n])))
-		all = all[n:]
+		if all = all[n:]; len(all) == 0 {
+			return
+		}
 	}
 }

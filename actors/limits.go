@@ -60,6 +60,8 @@ type Limits struct {
 	RoundsEvery time.Duration // default 1 s
 	// Moves is how many partitions are on the move in the cluster at one time.
 	Moves int // default 16
+	// CancelAfter is how long a broker may be away before moves to it are taken back.
+	CancelAfter time.Duration // default 15 s
 	// ReplaceAfter is how long a broker may be away before its replicas are made anew on others.
 	ReplaceAfter time.Duration // default 10 min
 	// CreateWait is how long the answer to a new topic's creator waits for its partitions to open. They hold requests meanwhile.
@@ -94,6 +96,7 @@ var DefaultLimits = Limits{
 	TailRetry:        200 * time.Millisecond,
 	RoundsEvery:      time.Second,
 	Moves:            16,
+	CancelAfter:      15 * time.Second,
 	ReplaceAfter:     10 * time.Minute,
 	CreateWait:       6 * time.Second,
 	StopWait:         5 * time.Second,
@@ -125,6 +128,7 @@ func (l Limits) orDefaults() Limits {
 	l.TailRetry = either(l.TailRetry, d.TailRetry)
 	l.RoundsEvery = either(l.RoundsEvery, d.RoundsEvery)
 	l.Moves = either(l.Moves, d.Moves)
+	l.CancelAfter = either(l.CancelAfter, d.CancelAfter)
 	l.ReplaceAfter = either(l.ReplaceAfter, d.ReplaceAfter)
 	l.CreateWait = either(l.CreateWait, d.CreateWait)
 	l.StopWait = either(l.StopWait, d.StopWait)

@@ -21,13 +21,18 @@ type outlook struct {
 	away map[id.Node]id.Timestamp
 	// lost are replicas whose node has reported that their log is lost.
 	lost map[id.Replica]bool
+	// linked tells whether there is a link to a node, or it is this broker.
+	linked func(id.Node) bool
 }
 
-// here tells whether a node may be given something to do now.
-func (o *outlook) here(n id.Node) bool {
+// here tells whether a node may be given something to do now: gossip and its link agree. A link ends with the process behind
+// it, long before gossip knows; gossip knows who is to be let go.
+func (o *outlook) here(n id.Node) bool { return o.alive(n) && o.linked(n) }
+
+// alive tells whether gossip has a node alive.
+func (o *outlook) alive(n id.Node) bool {
 	m, found := o.view.Member(n)
-	_, away := o.away[n]
-	return found && m.Alive && !away
+	return found && m.Alive
 }
 
 // gone tells whether a node has been away for so long that its replicas are to be made anew elsewhere.
@@ -94,10 +99,10 @@ func nodesOf(places []partitions.Placed) []id.Node {
 	return nodes
 }
 
-// placements chooses nodes for a new topic's partitions. It returns catalog.ErrTooFewNodes where fewer brokers take
-// replicas than the topic wants.
+// placements chooses nodes for a new topic's partitions, among those that are here if these are enough. It returns
+// catalog.ErrTooFewNodes where gossip knows of fewer brokers that take replicas than the topic wants.
 func (o *outlook) placements(c catalog.CreateTopic) ([][]id.Node, error) {
-	sites := o.sites(o.here)
+	sites := o.sites(o.alive)
 	brokers := taking(sites)
 	replicas := c.Replicas()
 	if replicas == 0 {
@@ -106,6 +111,9 @@ func (o *outlook) placements(c catalog.CreateTopic) ([][]id.Node, error) {
 	if replicas > brokers {
 		return nil, fmt.Errorf("topic %q wants %d replicas, and %d brokers take some; start more brokers, or ask for fewer replicas: %w",
 			c.Name, replicas, brokers, catalog.ErrTooFewNodes)
+	}
+	if here := o.sites(o.here); replicas <= taking(here) {
+		sites = here
 	}
 	all := existing(o.state)
 	for n := range c.Partitions {

@@ -104,6 +104,11 @@ func (p *peers) to(node id.Node) *peer {
 	return added
 }
 
+// linked tells whether there is a link to a broker, as far as is known, or it is this one.
+func (s *stage) linked(n id.Node) bool {
+	return n == s.node || s.seams.Peers != nil && s.peers.to(n).up.Load()
+}
+
 // order returns every broker that was ever reached for, in the order of nodes.
 func (p *peers) order() []*peer { return p.known.Load().order }
 

@@ -31,7 +31,7 @@ type placing struct {
 
 func newPlacing(l Limits, m membership.Feed) placing {
 	return placing{
-		planner: planner{moves: l.Moves, replaceAfter: l.ReplaceAfter}, members: m,
+		planner: planner{moves: l.Moves, cancelAfter: l.CancelAfter, replaceAfter: l.ReplaceAfter}, members: m,
 		reached: map[id.Partition]id.Offset{}, reporting: map[id.Partition]bool{}, forgotten: map[id.Replica]bool{},
 		lost: map[id.Replica]bool{}, away: map[id.Node]id.Timestamp{},
 	}
@@ -74,7 +74,7 @@ func (c *curator) watch() {
 	for _, n := range c.state.NodeIDs() {
 		m, found := view.Member(n)
 		switch _, away := p.away[n]; {
-		case n == c.stage.node || found && m.Alive || c.peers.to(n).up.Load():
+		case found && m.Alive || c.linked(n):
 			delete(p.away, n)
 		case !away:
 			p.away[n] = now
@@ -86,6 +86,7 @@ func (c *curator) watch() {
 func (c *curator) outlook() *outlook {
 	return &outlook{
 		state: c.state, view: c.placing.members.View(), now: c.seams.Clock.Now(), away: c.placing.away, lost: c.placing.lost,
+		linked: c.linked,
 	}
 }
 

@@ -170,3 +170,36 @@ func TestDeadBrokersReplicasAreMadeAnew(t *testing.T) {
 		return true
 	})
 }
+
+// A move to a broker that dies goes back to where it was, long before that broker's own replicas would be made anew.
+func TestMoveToABrokerThatDiesIsTakenBack(t *testing.T) {
+	c := newCluster(t, 4, Limits{CancelAfter: 3 * time.Second})
+	topic := c.create(c.brokers[0], "t", 1, c.brokers[0], c.brokers[1], c.brokers[2])
+	p := id.Partition{Topic: topic.ID}
+	c.settled("grown", func(s *catalog.State) bool { return len(s.Nodes) == 4 })
+	c.brokers[0].produce(p, "before")
+	held := holding(c.brokers[0].node.Router().Catalog(), p)
+	c.split(c.brokers[3], c.leader(p), true) // or it would have arrived by then
+	var done answers[error]
+	c.brokers[0].node.Router().Assign(catalog.Assign{Partition: p, Nodes: []id.Node{4, 1, 2}, If: catalog.AnyVersion},
+		func(_ *catalog.Topic, err error) { done.take(err) })
+	c.until("assigned", func() bool { return len(done.all) > 0 })
+	if err := done.only(t); err != nil {
+		t.Fatal(err)
+	}
+	c.brokers[3].kill()
+	c.settled("back", func(s *catalog.State) bool { return holding(s, p) != fmt.Sprint([]id.Node{4, 1, 2}) })
+	sorted := func(s *catalog.State) []id.Node {
+		a, _ := s.Assignment(p)
+		return slices.Sorted(slices.Values(nodesOf(a.Replicas)))
+	}
+	if d := cmp.Diff([]id.Node{1, 2, 3}, sorted(c.brokers[0].node.Router().Catalog())); d != "" {
+		t.Errorf("it lived on %s (-want +got):\n%s", held, d)
+	}
+	if a := c.leader(p).produce(p, "after"); a.Err != nil {
+		t.Fatal(a.Err)
+	}
+	clear(c.cut)
+	c.brokers[3].start()
+	c.settled("the broker's replica erased", func(*catalog.State) bool { return true })
+}

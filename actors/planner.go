@@ -14,10 +14,12 @@ import (
 // replicas are to live. It proposes nothing itself. What it decides follows from an outlook alone, so a leader that takes
 // over decides the same.
 //
-// Repair comes before growth, and growth before balance. At most moves partitions are on the move at one time, and while a
-// broker is away nothing moves for the sake of balance: it may come back.
+// What waits for nobody is taken back first; then repair comes before growth, and growth before balance. At most moves
+// partitions are on the move at one time, and while a broker is away nothing moves for the sake of balance: it may come back.
+// Nothing is sent where gossip and a link do not agree that somebody is there.
 type planner struct {
 	moves        int           // partitions on the move at one time
+	cancelAfter  time.Duration // how long a broker may be away before moves to it are taken back
 	replaceAfter time.Duration // how long a broker may be away before its replicas are made anew elsewhere
 }
 
@@ -32,6 +34,9 @@ type intent struct {
 func (p planner) plan(o *outlook) []intent {
 	if enlist := p.enlist(o); len(enlist) > 0 {
 		return enlist // placement needs to know them
+	}
+	if cancelled := p.cancel(o); len(cancelled) > 0 {
+		return cancelled
 	}
 	free := p.moves - onTheMove(o.state)
 	repairs := p.repair(o)

@@ -22,13 +22,15 @@ type town struct {
 	members map[id.Node]membership.Member
 	away    map[id.Node]id.Timestamp
 	lost    map[id.Replica]bool
+	unheard map[id.Node]bool // gossip has them alive, and there is no link
 	planner planner
 }
 
 func newTown(t *testing.T, brokers ...id.Node) *town {
 	w := &town{
 		t: t, fold: catalog.NewFold(), members: map[id.Node]membership.Member{}, away: map[id.Node]id.Timestamp{},
-		lost: map[id.Replica]bool{}, planner: planner{moves: 4, replaceAfter: time.Minute},
+		lost: map[id.Replica]bool{}, unheard: map[id.Node]bool{},
+		planner: planner{moves: 4, cancelAfter: 15 * time.Second, replaceAfter: time.Minute},
 	}
 	w.apply(catalog.Bootstrap{Cluster: 1, Node: brokers[0]})
 	w.come(brokers...)
@@ -39,10 +41,18 @@ func (w *town) come(brokers ...id.Node) {
 	for _, n := range brokers {
 		w.members[n] = membership.Member{Node: n, Alive: true}
 		delete(w.away, n)
+		delete(w.unheard, n)
 	}
 }
 
-func (w *town) goes(broker id.Node) { w.away[broker] = w.now }
+// goes has a broker be away, as gossip and links agree; dies, one that gossip has not noticed yet.
+func (w *town) goes(broker id.Node) {
+	w.dies(broker)
+	w.members[broker] = membership.Member{Node: broker}
+	w.away[broker] = w.now
+}
+
+func (w *town) dies(broker id.Node) { w.unheard[broker] = true }
 
 func (w *town) apply(c catalog.Command) catalog.Result {
 	result := w.fold.Apply(w.next, catalog.Batch(c, w.now)).(catalog.Result)
@@ -55,7 +65,8 @@ func (w *town) outlook() *outlook {
 	for _, m := range w.members {
 		members = append(members, m)
 	}
-	return &outlook{state: w.fold.State(), view: membership.NewView(1, members), now: w.now, away: w.away, lost: w.lost}
+	return &outlook{state: w.fold.State(), view: membership.NewView(1, members), now: w.now, away: w.away, lost: w.lost,
+		linked: func(n id.Node) bool { return !w.unheard[n] }}
 }
 
 func (w *town) create(name id.Topic, partitions int32, settings map[string]string) {

@@ -76,7 +76,7 @@ func (c *curator) present(n id.Node) bool {
 		return false
 	}
 	m, found := c.placing.members.View().Member(n)
-	return n == c.stage.node || found && m.Alive || c.seams.Peers != nil && c.peers.to(n).up.Load()
+	return found && m.Alive || c.linked(n)
 }
 
 // describe asks a broker how its replica is. Where it does not say, the replica is described as stopped, with the reason.

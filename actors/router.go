@@ -46,7 +46,7 @@ func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, er
 		return
 	}
 	if len(c.Placements) == 0 {
-		seen := &outlook{state: r.Catalog(), view: r.members.View(), now: r.Now()}
+		seen := &outlook{state: r.Catalog(), view: r.members.View(), now: r.Now(), linked: r.stage.linked}
 		var err error
 		if c.Placements, err = seen.placements(c); err != nil {
 			done(nil, fmt.Errorf("create topic %q: %w", c.Name, err))

@@ -113,7 +113,7 @@ func (b *Broker) begin() error {
 		Members: b.cluster.gossip.feeds[b.number],
 		Cluster: simulatedCluster, Node: b.identity, Incarnation: uint64(b.lives), Gateway: b.name + ":1", Version: "simulated",
 		Bootstrap: b.number == 0 && !b.cluster.founded, Log: b.logger, Check: true, Watch: b.logs.watch, System: b.cluster.system, Name: fmt.Sprintf("%s-%d", b.name, b.lives),
-		Limits:   actors.Limits{RestAfter: w.options.RestAfter, ReplaceAfter: w.options.ReplaceAfter, ScrubBytes: w.options.ScrubBytes, ScrubEvery: time.Second},
+		Limits:   actors.Limits{RestAfter: w.options.RestAfter, CancelAfter: w.options.ReplaceAfter / 2, ReplaceAfter: w.options.ReplaceAfter, ScrubBytes: w.options.ScrubBytes, ScrubEvery: time.Second},
 		Replicas: partitions.Limits{TailBytes: w.options.Tail, CheckpointBytes: w.options.Checkpoint},
 	})
 	if err != nil {
