@@ -127,6 +127,10 @@ func (a *Admin) Start() {
 		if !a.world.load {
 			return
 		}
+		if !a.world.plan.turn(a.client.name) {
+			a.Start()
+			return
+		}
 		a.brief++
 		a.create("brief-"+strconv.Itoa(a.brief%2), 1, func(t *Topic) {
 			a.world.scheduler.At(a.client.life, wait, func() { a.remove(t, a.Start) })

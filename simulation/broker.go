@@ -77,7 +77,7 @@ func (b *Broker) Start() {
 	b.lives++
 	b.life, b.ready = &Life{}, false
 	b.device = &Device{
-		volume: b.volume, random: w.streams.Named(fmt.Sprintf("%s's device %d", b.name, b.lives)), faults: &w.faults, trace: w.trace,
+		volume: b.volume, random: w.streams.Named(fmt.Sprintf("%s's device %d", b.name, b.lives)), plan: w.plan, trace: w.trace, broker: b.name,
 		room: func() int64 { return b.free }, crash: func() int { return b.rate(w.options.DiskCrash) }, fail: func() int { return b.rate(w.options.DiskError) },
 	}
 	w.trace.event(b.name, "start", "life %d", b.lives)
@@ -104,7 +104,7 @@ func (b *Broker) begin() error {
 		Seams: actors.Seams{
 			Clock: Clock{w.scheduler, life, &b.drift}, Disk: b.logs,
 			Pool: &Pool{
-				scheduler: w.scheduler, life: life, random: b.pool, width: 4, slowest: w.options.SlowDisk, faults: &w.faults,
+				scheduler: w.scheduler, life: life, random: b.pool, width: 4, slowest: w.options.SlowDisk, plan: w.plan, broker: b.name,
 			},
 			Peers:      b.cluster.network.Port(b.number),
 			Dispatcher: Dispatcher{w.scheduler, life},
@@ -163,13 +163,17 @@ func (b *Broker) end(machine bool) {
 	})
 }
 
-// crash is the death of the process or of the whole machine.
+// crash is a death by plan, between two steps.
 func (b *Broker) crash(why string) {
+	if !b.life.over && b.world.plan.strike(FaultCrash, b.name) {
+		b.die(why)
+	}
+}
+
+// die is the death of the process or of the whole machine.
+func (b *Broker) die(why string) {
 	if b.life.over {
 		return
-	}
-	if b.ready && !b.device.dead {
-		b.world.faults.count(FaultCrash)
 	}
 	if chance(b.random, 30) {
 		b.world.trace.event(b.name, "killed", "%s; what the system has in memory survives", why)
@@ -185,7 +189,7 @@ func (b *Broker) losePower(why string) {
 		return
 	}
 	b.world.trace.event(b.name, "power loss", "%s", why)
-	b.volume.PowerLoss(b.random, &b.world.faults)
+	b.volume.PowerLoss(b.random, b.world.plan, b.name)
 	b.injure()
 	b.end(true)
 }
@@ -193,7 +197,7 @@ func (b *Broker) losePower(why string) {
 // afterStep ends a life that ended inside the step.
 func (b *Broker) afterStep() {
 	if b.device.dead && !b.life.over {
-		b.crash("inside a storage step")
+		b.die("inside a storage step")
 	}
 }
 
@@ -204,7 +208,7 @@ func (b *Broker) stop() {
 	b.node.Stop(func() {
 		b.world.trace.event(b.name, "stopped", "life %d", b.lives)
 		b.world.marks.count(MarkStop)
-		b.volume.PowerLoss(b.random, &b.world.faults)
+		b.volume.PowerLoss(b.random, b.world.plan, b.name)
 		b.injure()
 		b.end(true)
 	})

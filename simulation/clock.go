@@ -22,8 +22,8 @@ type Drift struct {
 	ahead time.Duration // of the time it shows, either way
 	pace  int           // in percent: how long its timers take
 	burst int           // so many timers of at most a tick fire at once
-	// panics, if set, is called by the next look at the clock in a partition's tick, which then panics.
-	panics func()
+	// panics, if set, tells the next look at the clock in a partition's tick whether it panics.
+	panics func() bool
 }
 
 // errInjected is what an actor panics with because the plan of faults says so.
@@ -42,9 +42,10 @@ func (c Clock) Now() id.Timestamp {
 	}
 	if panics := c.drift.panics; panics != nil && c.scheduler.trace.handling == "actors.tick" {
 		c.drift.panics = nil
-		c.life.panicked = true
-		panics()
-		panic(errInjected)
+		if panics() {
+			c.life.panicked = true
+			panic(errInjected)
+		}
 	}
 	return c.scheduler.rightNow() + id.Timestamp(c.drift.ahead/time.Millisecond)
 }

@@ -34,7 +34,7 @@ const (
 func newCluster(w *World) *Cluster {
 	c := &Cluster{world: w, random: w.streams.Named("cluster"), own: &Life{}}
 	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
-	c.network = newNetwork(w.options.Nodes, w.scheduler, w.streams.Named("network"), w.trace, &w.faults, w.options.Weather)
+	c.network = newNetwork(w.options.Nodes, w.scheduler, w.streams.Named("network"), w.trace, w.plan, w.options.Weather)
 	c.network.trouble = func() bool { return w.trouble }
 	c.gossip = newGossip(c)
 	for i := range w.options.Nodes {
@@ -87,7 +87,9 @@ func (c *Cluster) Trouble() {
 		b := c.any()
 		switch {
 		case b.Up() && chance(c.random, 15):
-			b.stop()
+			if c.world.plan.strike(FaultStop, b.name) {
+				b.stop()
+			}
 		default:
 			b.crash("at any moment")
 		}
@@ -111,8 +113,9 @@ func (c *Cluster) Trouble() {
 	c.again(o.CutEvery, func() {
 		b := c.any()
 		if n := len(b.wires); n > 0 {
-			c.world.faults.count(FaultCutConnection)
-			b.wires[c.random.IntN(n)].Cut()
+			if wire := b.wires[c.random.IntN(n)]; c.world.plan.strike(FaultCutConnection, b.name) {
+				wire.Cut()
+			}
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (c *Consumer) poll() {
 	}
 	t := c.world.topics[c.random.IntN(len(c.world.topics))]
 	switch {
-	case t.Deleted:
+	case t.Deleted || !c.once && !c.world.plan.turn(c.client.name):
 		c.later(c.poll)
 	case chance(c.random, 15):
 		c.ask(c.position(t, c.random.Int32N(t.Partitions)))

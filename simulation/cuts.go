@@ -14,7 +14,9 @@ func (n *Network) Trouble(again func(mean time.Duration, f func()), leader func(
 	again(n.weather.ClogEvery, n.clog)
 	again(n.weather.LoseEvery, func() {
 		i, j := n.pair()
-		n.faults.count(FaultLostLink)
+		if !n.plan.strike(FaultLostLink, letter(i)+" and "+letter(j)) {
+			return
+		}
 		n.trace.event("network", "link lost", "%s and %s, %d frames on their way", letter(i), letter(j), n.flying(i, j))
 		n.end(i, j)
 	})
@@ -53,13 +55,18 @@ func (n *Network) clog() {
 		for _, l := range links {
 			if l != nil && chance(n.random, 30) {
 				clogged = append(clogged, l)
-				l.clogs++
 			}
 		}
 	}
-	n.faults.count(FaultClog)
+	lasts := time.Duration(n.random.Int64N(int64(3 * time.Second)))
+	if !n.plan.strike(FaultClog, fmt.Sprintf("%d links, for %v", len(clogged), lasts.Round(time.Millisecond))) {
+		return
+	}
+	for _, l := range clogged {
+		l.clogs++
+	}
 	n.trace.event("network", "clog", "%d links", len(clogged))
-	n.scheduler.At(n.own, time.Duration(n.random.Int64N(int64(3*time.Second))), func() {
+	n.scheduler.At(n.own, lasts, func() {
 		for _, l := range clogged {
 			if l.clogs = max(0, l.clogs-1); l.clogs == 0 {
 				l.release()
@@ -118,8 +125,10 @@ func (n *Network) drawShape(leader func() int) shape {
 
 // cut lays a partition over the network for a while. Links that it lasts longer than the patience of their ends end.
 func (n *Network) cut(s shape) {
-	n.faults.count(s.kind)
 	lasts := time.Duration(n.random.Int64N(int64(8 * time.Second)))
+	if !n.plan.strike(s.kind, fmt.Sprintf("%s, for %v", s.what, lasts.Round(time.Millisecond))) {
+		return
+	}
 	n.trace.event("network", "cut", "%s: %s, for %v", s.what, fmt.Sprint(s.pairs), lasts.Round(time.Millisecond))
 	for _, p := range s.pairs {
 		l := n.links[p[0]][p[1]]

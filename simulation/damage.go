@@ -51,18 +51,18 @@ func (b *Broker) injure() {
 	}
 	v := victims[b.damage.IntN(len(victims))]
 	before := b.volume.bytesIn(v.directory)
-	what, low, high := b.volume.Damage(v.directory+"/"+v.name, b.damage)
+	path := v.directory + "/" + v.name
+	what, low, high := b.volume.Damage(path, b.damage)
 	lost, from := unproven(before, v, low, high)
 	forgotten := v.name == hardStateFile && b.unprovenVote(before, v)
-	if w.several() && (lost || forgotten) {
-		// Nobody can tell this from a tear: it is beyond what replicas are for, and taken back.
-		b.volume.restore(v.directory+"/"+v.name, before[v.name])
+	// Where nobody can tell it from a tear, it is beyond what replicas are for, and taken back.
+	if w.several() && (lost || forgotten) || !w.plan.strike(what, b.name+", "+path) {
+		b.volume.restore(path, before[v.name])
 		return
 	}
-	w.faults.count(what)
 	h := w.atlas.harm(v.partition, v.owner)
 	h.beside = h.beside || !segments
-	w.trace.event("damage", what.String(), "%s/%s: bytes %d to below %d", v.directory, v.name, low, high)
+	w.trace.event("damage", what.String(), "%s: bytes %d to below %d", path, low, high)
 	if forgotten {
 		w.ledger.pardon(v.owner)
 	}

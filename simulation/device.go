@@ -17,9 +17,10 @@ var errInputOutput = errors.New("simulation: input/output error")
 
 // Device is one life's way to the volume. Every operation is one storage step: the broker may die inside it, or it may fail.
 type Device struct {
+	broker string // whose life it is
 	volume *Volume
 	random *rand.Rand
-	faults *Faults
+	plan   *Plan
 	trace  *Trace
 	// crash and fail are how often, in 10,000 steps, the broker dies in one, or one fails; asked anew at every step.
 	crash, fail func() int
@@ -37,16 +38,25 @@ func (d *Device) step(what, name string, size int) error {
 	switch {
 	case d.dead:
 		return errPower
-	case d.random.IntN(10_000) < d.crash():
+	case d.random.IntN(10_000) < d.crash() && d.plan.strike(FaultCrashInDisk, d.where(what, name)):
 		d.dead = true
-		d.faults.count(FaultCrashInDisk)
 		d.trace.event("disk", "dies", "in %s of %s", what, name)
 		return errPower
-	case d.random.IntN(10_000) < d.fail():
+	case d.random.IntN(10_000) < d.fail() && d.plan.strike(failing(what), d.where(what, name)):
 		d.trace.event("disk", "fails", "in %s of %s", what, name)
 		return fmt.Errorf("%s %s: %w", what, name, errInputOutput)
 	}
 	return nil
+}
+
+func (d *Device) where(what, name string) string { return d.broker + ", " + what + " of " + name }
+
+// failing is how a storage step fails.
+func failing(what string) Fault {
+	if what == "sync" {
+		return FaultSyncError
+	}
+	return FaultWriteError
 }
 
 // write is a pwrite. Where it fails or the broker dies, some of it may be done.
@@ -56,15 +66,12 @@ func (d *Device) write(name string, at int64, b []byte) error {
 	}
 	err := d.step("write", name, len(b))
 	if err == nil && d.room() == 0 && at+int64(len(b)) > d.volume.Size(name) {
-		d.faults.count(FaultNoRoom)
+		d.plan.count(FaultNoRoom)
 		d.trace.event("disk", "is full", "in a write of %s", name)
 		err = fmt.Errorf("write %s: %w", name, partitions.ErrDiskFull)
 	} else if err == nil {
 		d.trace.mixBytes(b)
 		return d.volume.WriteAt(name, at, b)
-	}
-	if !d.dead && !errors.Is(err, partitions.ErrDiskFull) {
-		d.faults.count(FaultWriteError)
 	}
 	if part := b[:d.random.IntN(len(b)+1)]; len(part) > 0 {
 		if partly := d.volume.WriteAt(name, at, part); partly != nil {
@@ -81,7 +88,6 @@ func (d *Device) sync(name string) error {
 	case err == nil:
 		return d.volume.Sync(name)
 	case !d.dead:
-		d.faults.count(FaultSyncError)
 		d.volume.Forget(name)
 	}
 	return err

@@ -147,7 +147,7 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	known := knowledge{doubt: old, doubted: doubted}
 	err := t.open(&known)
 	if alive && d.device.dead {
-		d.world.faults.count(FaultCrashInOpen)
+		d.world.plan.count(FaultCrashInOpen)
 	}
 	harm := d.world.atlas.harmed[r]
 	if err != nil {

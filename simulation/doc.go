@@ -12,6 +12,9 @@
 // harm; where nothing was damaged, whatever is reported as damage is a false alarm. That a run would notice is proven by
 // planted_test.go, which takes the fsync, the repair and the sequence check away.
 //
+// What a seed draws goes through a plan (plan.go), which numbers every fault and every operation and can leave any of them out. So
+// a run that broke a promise is shrunk by itself (shrink.go) to those that the break needs.
+//
 // It never reads a real clock, opens a file or a socket, or starts a goroutine.
 //
 // Between several brokers lies a network that keeps the promise of actors.Peers and no other (network.go, cuts.go), and gossip
@@ -20,5 +23,5 @@
 // away for ever: the rest must take writes, and hold everything that was acknowledged.
 //
 // Start reading at run.go (what a run is), then broker.go and cluster.go (what is replaced), scheduler.go (how order is drawn),
-// disk.go and volume.go (what a crash loses), ledger.go and oracle.go (what must hold).
+// disk.go and volume.go (what a crash loses), plan.go (what goes wrong), ledger.go and oracle.go (what must hold).
 package simulation

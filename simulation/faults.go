@@ -8,74 +8,135 @@ import (
 // Fault is one kind of misfortune. Each is counted, so that a set of runs in which one never happened can be told.
 type Fault int
 
-// The faults of one broker, and then those that need several.
+// The faults of one broker, and then those that need several. faultTable says what each is.
 const (
-	FaultCrash         Fault = iota // the broker dies between two steps
-	FaultCrashInDisk                // it dies inside a storage step
-	FaultCrashInOpen                // it dies while it recovers
-	FaultLostAll                    // nothing of what was not synced survives in a file
-	FaultKeptAll                    // all of it survives
-	FaultLostSuffix                 // a prefix of the pages survives
-	FaultLostPages                  // any subset of the pages survives
-	FaultTornPage                   // a page survives in part
-	FaultZeroTail                   // a file has grown, but its new bytes are zero
-	FaultLostCreate                 // a new file's name is lost
-	FaultLostRename                 // a rename or a removal is lost
-	FaultWriteError                 // a write fails, partly done
-	FaultSyncError                  // a sync fails and the kernel drops the pages
-	FaultDiskFull                   // the disk has less than its reserve for a while
-	FaultNoRoom                     // a write fails because the disk has no room at all
-	FaultSlowDisk                   // a storage step takes long
-	FaultCutConnection              // a connection breaks, with what was on its way
-	FaultRetry                      // a client sends again after a timeout or a broken connection
-	FaultStaleResend                // a client sends a batch again that was acknowledged already
-	FaultBitFlip                    // a bit of what was durable flips
-	FaultZeroPage                   // a page of what was durable turns to zeros
-	FaultCutFile                    // a file that was durable loses its end
-	FaultPause                      // a broker stands still for a while, and goes on
-	FaultTickBurst                  // its timers come all at once afterwards
-	FaultClockSkew                  // its clock is wrong, or fast, or slow
-	FaultClockJump                  // its clock jumps, forward or back
-	FaultActorPanic                 // a partition's actor panics
+	FaultCrash Fault = iota
+	FaultStop
+	FaultCrashInDisk
+	FaultCrashInOpen
+	FaultLostAll
+	FaultKeptAll
+	FaultLostSuffix
+	FaultLostPages
+	FaultTornPage
+	FaultZeroTail
+	FaultLostCreate
+	FaultLostRename
+	FaultWriteError
+	FaultSyncError
+	FaultDiskFull
+	FaultNoRoom
+	FaultSlowDisk
+	FaultCutConnection
+	FaultRetry
+	FaultStaleResend
+	FaultBitFlip
+	FaultZeroPage
+	FaultCutFile
+	FaultPause
+	FaultTickBurst
+	FaultClockSkew
+	FaultClockJump
+	FaultActorPanic
 
-	FaultSlowFrame       // a frame between two brokers takes long
-	FaultLostFrame       // it is lost, and its link goes on
-	FaultDoubledFrame    // it arrives twice
-	FaultOvertakingFrame // it arrives before one sent earlier
-	FaultCutFrame        // a part of it arrives
-	FaultForeignFrame    // another layout or kind arrives in its place
-	FaultOversizeFrame   // more bytes arrive than a frame may have
-	FaultClog            // links hold frames back and release them later
-	FaultLostLink        // the links between two brokers end, with what is on its way
-	FaultCutHalves       // two sides do not reach each other
-	FaultCutAlone        // one broker reaches nobody
-	FaultCutLeader       // one that leads reaches nobody
-	FaultCutBridge       // two sides reach each other over one broker only
-	FaultCutOneWay       // one side is heard and hears nothing
-	FaultBlackout        // all brokers lose their power at once
-	FaultRolling         // all brokers are restarted in order, one after the other
-	FaultLateView        // a broker learns late who came or went
-	FaultStaleView       // a broker's view stands still
-	FaultFalseDeath      // a broker believes that a living one is dead
-	FaultFlap            // a broker sees another come and go again and again
-	FaultWipedDisk       // a broker loses its disk and its name
-	FaultDark            // a broker stays away for ever, dead or cut off
+	FaultSlowFrame
+	FaultLostFrame
+	FaultDoubledFrame
+	FaultOvertakingFrame
+	FaultCutFrame
+	FaultForeignFrame
+	FaultOversizeFrame
+	FaultClog
+	FaultLostLink
+	FaultCutHalves
+	FaultCutAlone
+	FaultCutLeader
+	FaultCutBridge
+	FaultCutOneWay
+	FaultBlackout
+	FaultRolling
+	FaultLateView
+	FaultStaleView
+	FaultFalseDeath
+	FaultFlap
+	FaultWipedDisk
+	FaultDark
 	faultKinds
 
 	firstOfSeveral = FaultSlowFrame
 )
 
-var faultNames = [faultKinds]string{
-	"crash", "crash-in-disk", "crash-in-open", "lost-all", "kept-all", "lost-suffix", "lost-pages", "torn-page", "zero-tail",
-	"lost-create", "lost-rename", "write-error", "sync-error", "disk-full", "no-room", "slow-disk", "cut-connection", "retry", "stale-resend",
-	"bit-flip", "zero-page", "cut-file", "pause", "tick-burst", "clock-skew", "clock-jump", "actor-panic",
-	"slow-frame", "lost-frame", "doubled-frame", "overtaking-frame", "cut-frame", "foreign-frame", "oversize-frame", "clog", "lost-link",
-	"cut-halves", "cut-alone", "cut-leader", "cut-bridge", "cut-one-way", "blackout", "rolling-restart",
-	"late-view", "stale-view", "false-death", "flap", "wiped-disk", "dark",
+// faultTable says of each kind what it is called and what it is.
+var faultTable = [faultKinds]struct{ name, meaning string }{
+	FaultCrash:           {"crash", "a broker dies between two steps"},
+	FaultStop:            {"stop", "a broker is stopped in order, and started again"},
+	FaultCrashInDisk:     {"crash-in-disk", "a broker dies inside a storage step"},
+	FaultCrashInOpen:     {"crash-in-open", "a broker dies while it recovers"},
+	FaultLostAll:         {"lost-all", "nothing of what was not synced survives in a file"},
+	FaultKeptAll:         {"kept-all", "all of what was not synced survives"},
+	FaultLostSuffix:      {"lost-suffix", "a prefix of the pages that were not synced survives"},
+	FaultLostPages:       {"lost-pages", "any subset of the pages that were not synced survives"},
+	FaultTornPage:        {"torn-page", "a page survives in part"},
+	FaultZeroTail:        {"zero-tail", "a file has grown, but its new bytes are zero"},
+	FaultLostCreate:      {"lost-create", "a new file's name is lost"},
+	FaultLostRename:      {"lost-rename", "a rename or a removal is lost"},
+	FaultWriteError:      {"write-error", "a write fails, partly done, or a file is not made, renamed or removed"},
+	FaultSyncError:       {"sync-error", "a sync fails and the kernel drops the pages"},
+	FaultDiskFull:        {"disk-full", "the disk has less than its reserve for a while"},
+	FaultNoRoom:          {"no-room", "a write fails because the disk has no room at all"},
+	FaultSlowDisk:        {"slow-disk", "a storage step takes long"},
+	FaultCutConnection:   {"cut-connection", "a connection breaks, with what was on its way"},
+	FaultRetry:           {"retry", "a client sends again after a timeout or a broken connection"},
+	FaultStaleResend:     {"stale-resend", "a client sends a batch again that was acknowledged already"},
+	FaultBitFlip:         {"bit-flip", "a bit of what was durable flips"},
+	FaultZeroPage:        {"zero-page", "a page of what was durable turns to zeros"},
+	FaultCutFile:         {"cut-file", "a file that was durable loses its end"},
+	FaultPause:           {"pause", "a broker stands still for a while, and goes on"},
+	FaultTickBurst:       {"tick-burst", "a broker's timers come all at once after a pause"},
+	FaultClockSkew:       {"clock-skew", "a broker's timers are fast or slow"},
+	FaultClockJump:       {"clock-jump", "a broker's clock jumps, forward or back"},
+	FaultActorPanic:      {"actor-panic", "a partition's actor panics"},
+	FaultSlowFrame:       {"slow-frame", "a frame between two brokers takes long"},
+	FaultLostFrame:       {"lost-frame", "a frame is lost, and its link goes on"},
+	FaultDoubledFrame:    {"doubled-frame", "a frame arrives twice"},
+	FaultOvertakingFrame: {"overtaking-frame", "a frame arrives before one sent earlier"},
+	FaultCutFrame:        {"cut-frame", "a part of a frame arrives"},
+	FaultForeignFrame:    {"foreign-frame", "another layout or kind arrives in place of a frame"},
+	FaultOversizeFrame:   {"oversize-frame", "more bytes arrive than a frame may have"},
+	FaultClog:            {"clog", "links hold frames back and release them later"},
+	FaultLostLink:        {"lost-link", "the links between two brokers end, with what is on its way"},
+	FaultCutHalves:       {"cut-halves", "two sides do not reach each other"},
+	FaultCutAlone:        {"cut-alone", "one broker reaches nobody"},
+	FaultCutLeader:       {"cut-leader", "a broker that leads reaches nobody"},
+	FaultCutBridge:       {"cut-bridge", "two sides reach each other over one broker only"},
+	FaultCutOneWay:       {"cut-one-way", "one side is heard and hears nothing"},
+	FaultBlackout:        {"blackout", "all brokers lose their power at once"},
+	FaultRolling:         {"rolling-restart", "all brokers are restarted in order, one after the other"},
+	FaultLateView:        {"late-view", "a broker learns late who came or went"},
+	FaultStaleView:       {"stale-view", "a broker's view stands still"},
+	FaultFalseDeath:      {"false-death", "a broker believes that a living one is dead"},
+	FaultFlap:            {"flap", "a broker sees another come and go again and again"},
+	FaultWipedDisk:       {"wiped-disk", "a broker loses its disk and its name"},
+	FaultDark:            {"dark", "a broker stays away for ever, dead or cut off"},
 }
 
 // String returns the fault's name.
-func (f Fault) String() string { return faultNames[f] }
+func (f Fault) String() string { return faultTable[f].name }
+
+// MarshalText writes the fault's name.
+func (f Fault) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads a fault's name.
+func (f *Fault) UnmarshalText(text []byte) (err error) {
+	*f, err = parseFault(string(text))
+	return err
+}
+
+// Meaning says in a line what happens.
+func (f Fault) Meaning() string { return faultTable[f].meaning }
+
+// Several tells that it needs several brokers.
+func (f Fault) Several() bool { return f >= firstOfSeveral }
 
 // Faults counts what happened.
 type Faults [faultKinds]int
@@ -93,7 +154,7 @@ func (f *Faults) Add(other Faults) {
 func (f Faults) Missing(several bool) []Fault {
 	var missing []Fault
 	for i, n := range f {
-		if n == 0 && (several || Fault(i) < firstOfSeveral) {
+		if n == 0 && (several || !Fault(i).Several()) {
 			missing = append(missing, Fault(i))
 		}
 	}

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -98,8 +99,9 @@ func (g *Gossip) tell(b *Broker, m membership.Member) {
 func (g *Gossip) later(b *Broker, f func()) {
 	wait := time.Duration(g.random.Int64N(int64(time.Second)))
 	if g.cluster.world.trouble && chance(g.random, 5) {
-		g.cluster.world.faults.count(FaultLateView)
-		wait = time.Duration(g.random.Int64N(int64(15 * time.Second)))
+		if late := time.Duration(g.random.Int64N(int64(15 * time.Second))); g.cluster.world.plan.strike(FaultLateView, b.name) {
+			wait = late
+		}
 	}
 	g.cluster.world.scheduler.At(b.life, wait, f)
 }
@@ -115,21 +117,28 @@ func (g *Gossip) err() {
 	wrong := func() { f.hear(about.member(false)) }
 	right := func() { f.hear(about.member(!about.life.over)) }
 	lasts := time.Duration(g.random.Int64N(int64(4 * time.Second)))
-	switch g.random.IntN(3) {
+	switch where := fmt.Sprintf("%s about %s, for %v", letter(i), letter(j), lasts.Round(time.Millisecond)); g.random.IntN(3) {
 	case 0:
-		w.faults.count(FaultFalseDeath)
+		if !w.plan.strike(FaultFalseDeath, where) {
+			return
+		}
 		w.trace.event("gossip", "false death", "%s believes for %v that %s is dead", letter(i), lasts, letter(j))
 		wrong()
 		w.scheduler.At(g.own, lasts, right)
 	case 1:
-		w.faults.count(FaultFlap)
+		times := between(g.random, 2, 6)
+		if !w.plan.strike(FaultFlap, where) {
+			return
+		}
 		w.trace.event("gossip", "flap", "%s sees %s come and go", letter(i), letter(j))
-		for n := range between(g.random, 2, 6) {
+		for n := range times {
 			w.scheduler.At(g.own, time.Duration(2*n)*lasts/10, wrong)
 			w.scheduler.At(g.own, time.Duration(2*n+1)*lasts/10, right)
 		}
 	default:
-		w.faults.count(FaultStaleView)
+		if !w.plan.strike(FaultStaleView, where) {
+			return
+		}
 		w.trace.event("gossip", "stale view", "%s's, for %v", letter(i), lasts)
 		f.frozen = true
 		w.scheduler.At(g.own, lasts, func() { f.frozen = false; f.publish() })

@@ -30,6 +30,9 @@ type connection struct {
 // mostQueued bounds what a link holds; above it, it refuses.
 const mostQueued = 16 << 20
 
+// String names the link by its ends.
+func (l *link) String() string { return letter(l.from.number) + " to " + letter(l.to.number) }
+
 // stands tells whether there is a living connection.
 func (l *link) stands() bool { return l.connection != nil && !l.connection.life.over }
 
@@ -83,16 +86,16 @@ func (l *link) send(frame []byte) bool {
 		l.put(c, frame)
 		return true
 	}
-	if n.random.IntN(10_000) < n.weather.Lost {
-		n.faults.count(FaultLostFrame)
+	if n.random.IntN(10_000) < n.weather.Lost && n.plan.strike(FaultLostFrame, l.String()) {
 		return true
 	}
 	if n.random.IntN(100_000) < n.weather.Broken {
-		frame = n.broken(frame)
+		if what, spoilt := n.broken(frame); n.plan.strike(what, l.String()) {
+			frame = spoilt
+		}
 	}
 	l.put(c, frame)
-	if repeatable(frame) && n.random.IntN(10_000) < n.weather.Doubled {
-		n.faults.count(FaultDoubledFrame)
+	if repeatable(frame) && n.random.IntN(10_000) < n.weather.Doubled && n.plan.strike(FaultDoubledFrame, l.String()) {
 		l.put(c, bytes.Clone(frame))
 	}
 	return true
@@ -122,8 +125,9 @@ func (l *link) put(c *connection, frame []byte) {
 func (l *link) delay() time.Duration {
 	n := l.network
 	if n.trouble() && n.random.IntN(10_000) < n.weather.Slow {
-		n.faults.count(FaultSlowFrame)
-		return time.Duration(n.random.Int64N(int64(n.weather.Slowest)))
+		if slow := time.Duration(n.random.Int64N(int64(n.weather.Slowest))); n.plan.strike(FaultSlowFrame, l.String()) {
+			return slow
+		}
 	}
 	return time.Duration(n.random.Int64N(int64(n.weather.Latency)))
 }
@@ -142,8 +146,7 @@ func (l *link) arrive(c *connection) {
 	}
 	n, next := l.network, 0
 	if len(c.queue) > 1 && n.trouble() && n.random.IntN(10_000) < n.weather.Overtakes {
-		if other := n.random.IntN(len(c.queue)); repeatable(c.queue[other]) {
-			n.faults.count(FaultOvertakingFrame)
+		if other := n.random.IntN(len(c.queue)); repeatable(c.queue[other]) && n.plan.strike(FaultOvertakingFrame, l.String()) {
 			next = other
 		}
 	}
@@ -167,21 +170,17 @@ func (l *link) release() {
 
 // broken returns what a receiver must refuse in place of a frame: a part of it, another layout, an unknown kind, or more
 // bytes than a frame may have.
-func (n *Network) broken(frame []byte) []byte {
+func (n *Network) broken(frame []byte) (Fault, []byte) {
 	spoilt := bytes.Clone(frame)
 	switch n.random.IntN(4) {
 	case 0:
-		n.faults.count(FaultCutFrame)
-		return spoilt[:n.random.IntN(len(spoilt))]
+		return FaultCutFrame, spoilt[:n.random.IntN(len(spoilt))]
 	case 1:
-		n.faults.count(FaultForeignFrame)
 		spoilt[0] += byte(1 + n.random.IntN(255))
 	case 2:
-		n.faults.count(FaultForeignFrame)
 		spoilt[1] |= 0x80
 	default:
-		n.faults.count(FaultOversizeFrame)
-		return append(spoilt, make([]byte, actors.MaxFrameBytes+1-len(spoilt))...)
+		return FaultOversizeFrame, append(spoilt, make([]byte, actors.MaxFrameBytes+1-len(spoilt))...)
 	}
-	return spoilt
+	return FaultForeignFrame, spoilt
 }

@@ -31,9 +31,11 @@ func (c *Cluster) dark() {
 		}
 	}
 	for _, i := range chosen {
-		b := c.brokers[i]
-		b.dark = true
-		if w.faults.count(FaultDark); chance(c.random, 50) {
+		b, dead := c.brokers[i], chance(c.random, 50)
+		if !w.plan.strike(FaultDark, b.name) {
+			continue
+		}
+		if b.dark = true; dead {
 			w.trace.event(b.name, "dead", "for ever")
 			b.losePower("for ever")
 			continue

@@ -18,7 +18,7 @@ type Network struct {
 	scheduler *Scheduler
 	random    *rand.Rand
 	trace     *Trace
-	faults    *Faults
+	plan      *Plan
 	own       *Life
 	weather   Weather
 	// trouble tells whether frames may come to harm.
@@ -68,8 +68,8 @@ type receiver interface {
 	Reachable(peer id.Node, up bool)
 }
 
-func newNetwork(size int, s *Scheduler, random *rand.Rand, trace *Trace, faults *Faults, weather Weather) *Network {
-	n := &Network{scheduler: s, random: random, trace: trace, faults: faults, own: &Life{}, weather: weather, trouble: func() bool { return true }}
+func newNetwork(size int, s *Scheduler, random *rand.Rand, trace *Trace, plan *Plan, weather Weather) *Network {
+	n := &Network{scheduler: s, random: random, trace: trace, plan: plan, own: &Life{}, weather: weather, trouble: func() bool { return true }}
 	for i := range size {
 		n.stations = append(n.stations, &station{number: i, life: &Life{over: true}})
 	}

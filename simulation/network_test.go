@@ -46,9 +46,9 @@ type testNetwork struct {
 }
 
 func newTestNetwork(seed uint64, size int, weather Weather) *testNetwork {
-	trace, faults := NewTrace(nil), new(Faults)
+	trace, plan := NewTrace(nil), new(Plan)
 	s := NewScheduler(Streams{seed}.Named("scheduler"), trace)
-	t := &testNetwork{Network: newNetwork(size, s, Streams{seed}.Named("network"), trace, faults, weather)}
+	t := &testNetwork{Network: newNetwork(size, s, Streams{seed}.Named("network"), trace, plan, weather)}
 	for i := range size {
 		t.listeners = append(t.listeners, &listener{up: map[id.Node]bool{}})
 		t.lives = append(t.lives, &Life{})
@@ -106,8 +106,8 @@ func TestOnlyReplicaMessagesAreDoubledOrOvertaken(t *testing.T) {
 			t.Fatalf("request %d is %s, want %s", i, got, want)
 		}
 	}
-	if n.faults[FaultDoubledFrame] == 0 || n.faults[FaultOvertakingFrame] == 0 || len(requests) != 200 || len(seen) != 400 {
-		t.Errorf("%d requests, %d frames, faults %v", len(requests), len(seen), n.faults)
+	if n.plan.Faults[FaultDoubledFrame] == 0 || n.plan.Faults[FaultOvertakingFrame] == 0 || len(requests) != 200 || len(seen) != 400 {
+		t.Errorf("%d requests, %d frames, faults %v", len(requests), len(seen), n.plan.Faults)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestNetworkFaultsAllHappenAndHeal(t *testing.T) {
 		n.run(20 * time.Millisecond)
 	}
 	for f := firstOfSeveral; f < FaultBlackout; f++ {
-		if n.faults[f] == 0 {
+		if n.plan.Faults[f] == 0 {
 			t.Errorf("%v never happened", f)
 		}
 	}

@@ -13,7 +13,8 @@ type Pool struct {
 	random    *rand.Rand
 	width     int
 	slowest   time.Duration
-	faults    *Faults
+	plan      *Plan
+	broker    string // whose work it is
 	busy      int
 	queue     []func()
 }
@@ -42,6 +43,9 @@ func (p *Pool) delay() time.Duration {
 	if chance(p.random, 95) {
 		return time.Duration(p.random.Int64N(int64(time.Millisecond)))
 	}
-	p.faults.count(FaultSlowDisk)
-	return time.Duration(p.random.Int64N(int64(p.slowest)))
+	slow := time.Duration(p.random.Int64N(int64(p.slowest)))
+	if !p.plan.strike(FaultSlowDisk, p.broker) {
+		slow = min(slow, time.Millisecond)
+	}
+	return slow
 }

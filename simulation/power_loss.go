@@ -8,25 +8,32 @@ import (
 
 // PowerLoss leaves of every file and name what the disk happens to have. Changes of names survive in the order in which they
 // were made, up to a drawn one (file systems keep a journal of them); pages survive in any order.
-func (v *Volume) PowerLoss(random *rand.Rand, faults *Faults) {
+func (v *Volume) PowerLoss(random *rand.Rand, plan *Plan, broker string) {
 	keep := random.IntN(len(v.pending) + 1)
+	for i, r := range slices.Backward(v.pending) {
+		if i < keep || !plan.strike(r.loss(), broker+", "+max(r.from, r.to)) {
+			keep = i + 1 // with everything before it
+			break
+		}
+	}
 	for _, r := range v.pending[:keep] {
 		r.apply(v.durable)
-	}
-	for _, r := range v.pending[keep:] {
-		if r.from == "" {
-			faults.count(FaultLostCreate)
-		} else {
-			faults.count(FaultLostRename)
-		}
 	}
 	v.pending = nil
 	clear(v.files)
 	for _, name := range sortedKeys(v.durable) {
 		f := v.durable[name]
-		f.powerLoss(random, faults)
+		f.powerLoss(random, plan, broker+", "+name)
 		v.files[name] = f
 	}
+}
+
+// loss is what it is when the change does not survive.
+func (r rename) loss() Fault {
+	if r.from == "" {
+		return FaultLostCreate
+	}
+	return FaultLostRename
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -39,16 +46,20 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 // powerLoss draws what became of the pages that were not synced.
-func (f *file) powerLoss(random *rand.Rand, faults *Faults) {
+func (f *file) powerLoss(random *rand.Rand, plan *Plan, where string) {
 	if len(f.dirty) > 0 {
-		image := f.survivors(random, faults)
+		fate, image := f.fate(random)
+		if !plan.strike(fate, where) {
+			image = slices.Clone(f.data) // it was on the disk in time
+		}
 		f.synced = image
 	}
 	f.data = slices.Clone(f.synced)
 	clear(f.dirty)
 }
 
-func (f *file) survivors(random *rand.Rand, faults *Faults) []byte {
+// fate draws which pages survive.
+func (f *file) fate(random *rand.Rand) (Fault, []byte) {
 	pages := make([]int, 0, len(f.dirty))
 	for page := range f.dirty {
 		pages = append(pages, page)
@@ -56,25 +67,19 @@ func (f *file) survivors(random *rand.Rand, faults *Faults) []byte {
 	sort.Ints(pages)
 	switch random.IntN(6) {
 	case 0:
-		faults.count(FaultLostAll)
-		return f.synced
+		return FaultLostAll, f.synced
 	case 1:
-		faults.count(FaultKeptAll)
-		return slices.Clone(f.data)
+		return FaultKeptAll, slices.Clone(f.data)
 	case 2:
-		faults.count(FaultLostSuffix)
-		return f.mix(pages[:random.IntN(len(pages))], -1, 0)
+		return FaultLostSuffix, f.mix(pages[:random.IntN(len(pages))], -1, 0)
 	case 3:
-		faults.count(FaultTornPage)
 		i := random.IntN(len(pages))
-		return f.mix(pages[:i+1], pages[i], random.IntN(pageSize))
+		return FaultTornPage, f.mix(pages[:i+1], pages[i], random.IntN(pageSize))
 	case 4:
-		faults.count(FaultZeroTail)
-		return f.zeroTail(random)
+		return FaultZeroTail, f.zeroTail(random)
 	default:
-		faults.count(FaultLostPages)
 		kept := slices.DeleteFunc(pages, func(int) bool { return chance(random, 50) })
-		return f.mix(kept, -1, 0)
+		return FaultLostPages, f.mix(kept, -1, 0)
 	}
 }
 

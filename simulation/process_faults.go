@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"time"
 
 	"troupe/partitions"
@@ -11,13 +12,17 @@ const simulatedBytes = 1 << 30
 
 // fill takes all room but some of the reserve for a while, at times all of it.
 func (b *Broker) fill() {
-	b.world.faults.count(FaultDiskFull)
-	b.free = 0
+	free := int64(0)
 	if chance(b.random, 35) {
-		b.free = partitions.DefaultReserve(simulatedBytes) / 2
+		free = partitions.DefaultReserve(simulatedBytes) / 2
 	}
+	lasts := time.Duration(b.random.Int64N(int64(4 * time.Second)))
+	if !b.world.plan.strike(FaultDiskFull, fmt.Sprintf("%s, %d bytes are free, for %v", b.name, free, lasts.Round(time.Millisecond))) {
+		return
+	}
+	b.free = free
 	b.world.trace.event(b.name, "disk full", "%d bytes are free", b.free)
-	b.world.scheduler.At(b.own, time.Duration(b.random.Int64N(int64(4*time.Second))), func() { b.free = simulatedBytes })
+	b.world.scheduler.At(b.own, lasts, func() { b.free = simulatedBytes })
 }
 
 // crashWithin plans one more crash, soon: at best while the broker founds its cluster or recovers.
@@ -38,7 +43,9 @@ func (b *Broker) pause() {
 	w, life := b.world, b.life
 	lasts := 10 * time.Millisecond << b.random.IntN(12)
 	lasts += time.Duration(b.random.Int64N(int64(lasts)/2 + 1))
-	w.faults.count(FaultPause)
+	if !w.plan.strike(FaultPause, fmt.Sprintf("%s, for %v", b.name, lasts.Round(time.Millisecond))) {
+		return
+	}
 	w.trace.event(b.name, "stands still", "for %v", lasts)
 	w.scheduler.Pause(life)
 	w.scheduler.At(b.own, lasts, func() { b.resume(life, lasts) })
@@ -49,8 +56,7 @@ func (b *Broker) resume(life *Life, paused time.Duration) {
 	if life.over || !life.paused {
 		return
 	}
-	if chance(b.random, 60) {
-		b.world.faults.count(FaultTickBurst)
+	if chance(b.random, 60) && b.world.plan.strike(FaultTickBurst, b.name) {
 		b.drift.burst = min(400, int(paused/(50*time.Millisecond)))
 	}
 	b.world.trace.event(b.name, "goes on", "")
@@ -63,11 +69,14 @@ func (b *Broker) missetClock() {
 	w := b.world
 	switch b.random.IntN(3) {
 	case 0:
-		w.faults.count(FaultClockSkew)
-		b.drift.pace = between(b.random, 85, 115)
+		if pace := between(b.random, 85, 115); w.plan.strike(FaultClockSkew, fmt.Sprintf("%s, timers take %d %%", b.name, pace)) {
+			b.drift.pace = pace
+		}
 	case 1:
-		w.faults.count(FaultClockJump)
-		b.drift.ahead += time.Duration(b.random.Int64N(int64(2*time.Hour))) - time.Hour
+		jump := time.Duration(b.random.Int64N(int64(2*time.Hour))) - time.Hour
+		if w.plan.strike(FaultClockJump, fmt.Sprintf("%s, by %v", b.name, jump.Round(time.Millisecond))) {
+			b.drift.ahead += jump
+		}
 	default:
 		b.drift.pace, b.drift.ahead = 100, 0
 	}
@@ -76,15 +85,20 @@ func (b *Broker) missetClock() {
 
 // panicSoon lets the next partition that ticks panic.
 func (b *Broker) panicSoon() {
-	b.drift.panics = func() {
-		b.world.faults.count(FaultActorPanic)
+	b.drift.panics = func() bool {
+		if !b.world.plan.strike(FaultActorPanic, b.name) {
+			return false
+		}
 		b.world.trace.event(b.name, "panics", "in the tick of a partition")
+		return true
 	}
 }
 
 // blackout takes the power of all brokers at once.
 func (c *Cluster) blackout() {
-	c.world.faults.count(FaultBlackout)
+	if !c.world.plan.strike(FaultBlackout, "all brokers") {
+		return
+	}
 	c.world.trace.event("cluster", "blackout", "")
 	for _, b := range c.brokers {
 		b.losePower("of all")
@@ -93,9 +107,11 @@ func (c *Cluster) blackout() {
 
 // roll restarts one broker after the other, in order, each once the one before is back.
 func (c *Cluster) roll() {
-	c.world.faults.count(FaultRolling)
-	c.world.trace.event("cluster", "rolling restart", "")
 	order := c.random.Perm(len(c.brokers))
+	if !c.world.plan.strike(FaultRolling, "all brokers") {
+		return
+	}
+	c.world.trace.event("cluster", "rolling restart", "")
 	var next func(i int)
 	next = func(i int) {
 		if i == len(order) || !c.world.trouble {
@@ -127,7 +143,7 @@ func (b *Broker) Heal() {
 	if b.life.paused {
 		b.world.scheduler.Resume(b.life)
 	}
-	if chance(b.random, 50) || b.disk.refused != nil {
-		b.crash("for the last time")
+	if again := chance(b.random, 50); b.disk.refused != nil || again && !b.life.over && b.world.plan.strike(FaultCrash, b.name) {
+		b.die("for the last time")
 	}
 }

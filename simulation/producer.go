@@ -128,8 +128,9 @@ func (p *Producer) produce() {
 	t := p.world.topics[p.random.IntN(len(p.world.topics))]
 	s := p.stream(t, p.random.Int32N(t.Partitions))
 	switch {
+	case !p.world.plan.turn(p.client.name):
 	case s.excused() && len(s.window) == 0:
-	case p.kind == producingIdempotent && len(s.answered) > 0 && chance(p.random, 5):
+	case p.kind == producingIdempotent && len(s.answered) > 0 && chance(p.random, 5) && p.world.plan.strike(FaultStaleResend, p.client.name):
 		s.resendAnswered(s.answered[p.random.IntN(len(s.answered))])
 	case len(s.window) < p.inFlight() && !s.topic.Deleted:
 		s.send()

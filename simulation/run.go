@@ -19,6 +19,8 @@ type Config struct {
 	Trace io.Writer
 	// Nodes is how many brokers there are; 0: the seed draws it.
 	Nodes int
+	// Choice is what of the seed may come to pass.
+	Choice Choice
 	// calm: the seed draws no fault.
 	calm bool
 }
@@ -45,11 +47,18 @@ type Report struct {
 	Marks     Marks
 	Hash      string
 	Violation *Violation `json:",omitempty"`
+	// Choice is what of the seed was to come to pass. Struck and Done are what did, of faults and of operations.
+	Choice Choice
+	Struck Selection
+	Done   Selection
+	Loaded time.Duration // when the load began; 0: it never did
+
+	strikes []Strike
 }
 
 // Replay is the command that runs the same again, with every event printed.
 func (r *Report) Replay() string {
-	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --nodes %d --length %v --trace", r.Seed, r.Options.Nodes, r.Length)
+	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --nodes %d --length %v%s --trace", r.Seed, r.Options.Nodes, r.Length, r.Choice.flags())
 }
 
 // Run runs one seed: a broker under load and faults, then at rest, then read whole and judged. It replaces
@@ -70,13 +79,14 @@ func newWorld(c Config) *World {
 	streams := Streams{c.Seed}
 	w := &World{
 		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace),
-		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{},
+		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{}, plan: &Plan{choice: c.Choice},
 	}
 	if w.options.Nodes = drawNodes(streams.Named("nodes")); c.Nodes > 0 {
 		w.options.Nodes = c.Nodes
 	}
 	w.scheduler = NewScheduler(streams.Named("scheduler"), w.trace)
-	w.trace.now = w.scheduler.Now
+	w.trace.now, w.plan.now = w.scheduler.Now, w.scheduler.Now
+	w.options.Faults = c.Choice.Faults
 	w.options.Damage, w.options.Weather = drawDamage(streams.Named("damage")), drawWeather(streams.Named("weather"))
 	if c.calm {
 		w.options.calm()
@@ -101,7 +111,7 @@ func (w *World) live(length time.Duration) {
 		return
 	}
 	w.trace.event("run", "load", "for %v", length)
-	w.load = true
+	w.load, w.loaded = true, w.scheduler.Now()
 	w.startClients(admin)
 	if !w.trouble {
 		w.trouble = true
@@ -216,8 +226,9 @@ func (w *World) settled() bool {
 func (w *World) report(c Config) *Report {
 	r := &Report{
 		Seed: c.Seed, Options: w.options, Length: c.Length, Simulated: w.scheduler.Now(), Steps: w.trace.steps,
-		Sends: len(w.history.Sends), Polls: len(w.history.Polls), Faults: w.faults, Marks: w.marks,
+		Sends: len(w.history.Sends), Polls: len(w.history.Polls), Faults: w.plan.Faults, Marks: w.marks,
 		Hash: fmt.Sprintf("%016x", w.trace.Hash()), Violation: w.broken,
+		Choice: c.Choice, Struck: w.plan.struck(), Done: w.plan.done(), Loaded: w.loaded, strikes: w.plan.strikes,
 	}
 	for _, s := range w.history.Sends {
 		r.Records += len(s.Values)

@@ -43,7 +43,7 @@ func TestPoolStartsInOrderAndBoundsWidth(t *testing.T) {
 	overtaken := false
 	for seed := range uint64(20) {
 		s, life := newTestScheduler(seed), &Life{}
-		p := &Pool{scheduler: s, life: life, random: Streams{seed}.Named("pool"), width: 3, slowest: time.Second, faults: new(Faults)}
+		p := &Pool{scheduler: s, life: life, random: Streams{seed}.Named("pool"), width: 3, slowest: time.Second, plan: new(Plan)}
 		var ended []int
 		for i := range 20 {
 			p.Run(func() {

@@ -17,6 +17,7 @@ type Set struct {
 	Faults    Faults
 	Marks     Marks
 	Several   bool // some run had several brokers
+	Chosen    bool // some run left out what was not chosen
 }
 
 // enough is how many runs a set needs before a fault or mark that never happened is a fault of the simulator.
@@ -28,6 +29,7 @@ func (s *Set) Add(r *Report) {
 	if r.Violation != nil {
 		s.Failed = append(s.Failed, r)
 	}
+	s.Chosen = s.Chosen || r.Choice.flags() != ""
 	s.Several = s.Several || r.Options.Nodes > 1
 	s.Simulated += r.Simulated
 	s.Steps += r.Steps
@@ -44,7 +46,7 @@ func (s *Set) Err() error {
 		first := s.Failed[0]
 		return fmt.Errorf("%d of %d runs broke a promise; seed %d: %w\nreplay: %s", len(s.Failed), s.Runs, first.Seed, first.Violation, first.Replay())
 	}
-	if s.Runs < enough {
+	if s.Runs < enough || s.Chosen {
 		return nil
 	}
 	if missing := s.Faults.Missing(s.Several); len(missing) > 0 {

@@ -78,7 +78,7 @@ func (s *stream) transmit(b *sending) {
 	b.flying, b.tried = true, s.producer.world.scheduler.Now()
 	b.Tries++
 	if b.maybe {
-		s.producer.world.faults.count(FaultRetry)
+		s.producer.world.plan.count(FaultRetry)
 	}
 	s.call(b, func(answer *protocol.ProducedPartition, err error) {
 		b.flying = false
@@ -244,7 +244,6 @@ func (s *stream) excused() bool {
 // resendAnswered sends a batch again that was acknowledged: the answer must be the same offset, or that it is forgotten.
 func (s *stream) resendAnswered(b *sending) {
 	w := s.producer.world
-	w.faults.count(FaultStaleResend)
 	s.call(b, func(answer *protocol.ProducedPartition, err error) {
 		switch {
 		case s.excused():

@@ -41,7 +41,7 @@ func (t *Trimmer) turn() {
 	}
 	topic := w.topics[t.random.IntN(len(w.topics))]
 	p := t.reader.position(topic, t.random.Int32N(topic.Partitions))
-	if !topic.Deleted {
+	if !topic.Deleted && w.plan.turn(t.client.name) {
 		t.reader.list(p, func(end id.Offset) { t.trim(topic, p.number, id.Offset(t.random.Int64N(int64(end)+1))) })
 	}
 	t.later()

@@ -211,7 +211,7 @@ func fillStopped(t *testing.T, w *World, seed uint64, mode, step int) bool {
 	_ = log.Close()
 	if mode != 2 {
 		if mode == 1 {
-			volume.PowerLoss(random, &w.faults)
+			volume.PowerLoss(random, w.plan, "broker-a")
 		}
 		d = w.boot(t, random, 0, 0)
 	}

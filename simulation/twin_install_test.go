@@ -32,7 +32,7 @@ func (w *World) bootStopping(t *testing.T, random *rand.Rand, at *stop) *Disk {
 		}
 	}
 	d, err := openDisk(w, &Device{
-		volume: w.cluster.brokers[0].volume, random: random, room: func() int64 { return simulatedBytes }, faults: &w.faults, trace: w.trace,
+		volume: w.cluster.brokers[0].volume, random: random, room: func() int64 { return simulatedBytes }, plan: w.plan, trace: w.trace,
 		crash: strike(true), fail: strike(false),
 	}, nil)
 	must(t, err)
@@ -79,7 +79,7 @@ func installStopped(t *testing.T, w *World, kind string, mode, step int) bool {
 			t.Fatalf("%s, mode %d, step %d: %v", kind, mode, step, err)
 		}
 		if mode&2 != 0 {
-			w.cluster.brokers[0].volume.PowerLoss(random, &w.faults)
+			w.cluster.brokers[0].volume.PowerLoss(random, w.plan, "broker-a")
 		}
 		at = stop{}
 		if mode < 8 {
@@ -96,7 +96,7 @@ func installStopped(t *testing.T, w *World, kind string, mode, step int) bool {
 		if !at.reached() {
 			t.Fatalf("%s, mode %d, step %d, then %d: %v", kind, mode, step, second, w.broken)
 		}
-		w.cluster.brokers[0].volume.PowerLoss(random, &w.faults)
+		w.cluster.brokers[0].volume.PowerLoss(random, w.plan, "broker-a")
 		log, err = w.boot(t, random, 0, 0).Open(twinPartition, twinReplica)
 		if err != nil {
 			t.Fatalf("%s, mode %d, step %d, then %d: %v", kind, mode, step, second, err)

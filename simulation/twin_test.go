@@ -32,7 +32,7 @@ func (w *World) boot(t *testing.T, random *rand.Rand, crash, fail int) *Disk {
 	t.Helper()
 	var crashNow, failNow int
 	d, err := openDisk(w, &Device{
-		volume: w.cluster.brokers[0].volume, random: random, room: func() int64 { return simulatedBytes }, faults: &w.faults, trace: w.trace,
+		volume: w.cluster.brokers[0].volume, random: random, room: func() int64 { return simulatedBytes }, plan: w.plan, trace: w.trace,
 		crash: func() int { return crashNow }, fail: func() int { return failNow },
 	}, nil)
 	must(t, err)
@@ -329,12 +329,12 @@ func TestTwinKeepsWhatWasSynced(t *testing.T) {
 					_ = log.Close()
 				}
 			}
-			w.cluster.brokers[0].volume.PowerLoss(random, &w.faults)
+			w.cluster.brokers[0].volume.PowerLoss(random, w.plan, "broker-a")
 		}
 		if w.broken != nil {
 			t.Fatalf("seed %d: %v", seed, w.broken)
 		}
-		faults.Add(w.faults)
+		faults.Add(w.plan.Faults)
 		marks.Add(w.marks)
 	}
 	t.Logf("faults: %v", faults)
@@ -376,7 +376,7 @@ func TestTwinCutBehindAFreshSegment(t *testing.T) {
 		}
 		must(t, twin.Append([]partitions.Write{entry(last, 2), entry(last, 3)}))
 		must(t, twin.Sync())
-		w.cluster.brokers[0].volume.PowerLoss(random, &w.faults)
+		w.cluster.brokers[0].volume.PowerLoss(random, w.plan, "broker-a")
 		log, err = w.boot(t, random, 0, 0).Open(twinPartition, twinReplica)
 		must(t, err)
 		if found := log.Recovered(); found.Last != last || found.Damage != nil {

@@ -17,7 +17,7 @@ func TestPowerLossKeepsWhatWasSynced(t *testing.T) {
 		must(t, v.Sync("d/a"))
 		v.SyncDirectory("d")
 		must(t, v.Append("d/a", bytes.Repeat([]byte{9}, between(random, 1, 3*pageSize))))
-		v.PowerLoss(random, new(Faults))
+		v.PowerLoss(random, new(Plan), "a")
 		got, err := v.ReadFile("d/a")
 		must(t, err)
 		if !bytes.HasPrefix(got, kept) {
@@ -30,7 +30,7 @@ func TestPowerLossKeepsWhatWasSynced(t *testing.T) {
 }
 
 func TestPowerLossDrawsEveryOutcome(t *testing.T) {
-	faults := new(Faults)
+	plan := new(Plan)
 	outcomes := map[string]int{}
 	for seed := range uint64(300) {
 		random := Streams{seed}.Named("volume")
@@ -42,14 +42,14 @@ func TestPowerLossDrawsEveryOutcome(t *testing.T) {
 		must(t, v.Append("d/old", bytes.Repeat([]byte{9}, 4*pageSize)))
 		v.Create("d/new")
 		must(t, v.Rename("d/old", "d/older"))
-		v.PowerLoss(random, faults)
+		v.PowerLoss(random, plan, "a")
 		outcomes[cmp.Diff([]string(nil), v.List("d"))]++
 	}
 	if len(outcomes) != 3 {
 		t.Errorf("%d sets of names survive, want 3: neither change, the first, both", len(outcomes))
 	}
 	for kind := FaultLostAll; kind <= FaultLostRename; kind++ {
-		if faults[kind] == 0 {
+		if plan.Faults[kind] == 0 {
 			t.Errorf("%v was never drawn", kind)
 		}
 	}

@@ -15,10 +15,12 @@ func (c *Cluster) wipe(b *Broker) {
 	if !permitted {
 		return
 	}
+	if !w.plan.strike(FaultWipedDisk, b.name) {
+		return
+	}
 	for p, r := range lost { // any order: each is noted alone
 		w.atlas.harm(p, r)
 	}
-	w.faults.count(FaultWipedDisk)
 	w.trace.event(b.name, "wiped", "with %d replicas", len(lost))
 	b.losePower("with its disk")
 	c.wiped++

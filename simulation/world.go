@@ -15,7 +15,7 @@ type World struct {
 	options   Options
 	trace     *Trace
 	scheduler *Scheduler
-	faults    Faults
+	plan      *Plan
 	marks     Marks
 	cluster   *Cluster
 	ledger    *Ledger
@@ -28,6 +28,7 @@ type World struct {
 	clients   int
 	values    Value
 	ids       map[id.Producer]bool
+	loaded    time.Duration // when load began
 	healed    time.Duration // when trouble ended
 	// load tells clients to go on; trouble lets faults happen.
 	load, trouble bool
@@ -79,6 +80,7 @@ type Options struct {
 	Weather      Weather       // of the network between brokers
 	ScrubBytes   int64         // of old segments verified in a second; 0: none
 	RoughBirth   bool          // faults happen from the first moment, while the cluster is founded
+	Faults       FaultSet      // that may happen
 }
 
 // drawNodes draws how many brokers there are.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -13,7 +14,7 @@ func (j job) do(trace io.Writer) *result {
 	if j.Study != "" {
 		return &result{FailOver: simulation.StudyFailOver(j.Seed, j.Nodes, j.Ending)}
 	}
-	return &result{Report: simulation.Run(simulation.Config{Seed: j.Seed, Length: time.Duration(j.Length), Nodes: j.Nodes, Trace: trace})}
+	return &result{Report: simulation.Run(simulation.Config{Seed: j.Seed, Length: time.Duration(j.Length), Nodes: j.Nodes, Trace: trace, Choice: j.Choice})}
 }
 
 // outcome is the result of one of many jobs.
@@ -76,19 +77,13 @@ func inOrder(count int, done <-chan outcome, take func(*result) bool) error {
 
 // lane does one job after the other, in a process of its own, or two.
 func (f *flags) lane(jobs []job, todo <-chan int, done chan<- outcome, over <-chan struct{}) {
-	var first, second *worker
-	defer func() {
-		for _, w := range []*worker{first, second} {
-			if w != nil {
-				w.end()
-			}
-		}
-	}()
+	crew := make([]*worker, 2)
+	defer dismiss(crew)
 	for n := range todo {
-		r, err := once(&first, jobs[n], over)
+		r, err := once(&crew[0], jobs[n], over)
 		if err == nil && f.checkDeterminism {
 			var again *result
-			if again, err = once(&second, jobs[n], over); err == nil && again.hash() != r.hash() {
+			if again, err = once(&crew[1], jobs[n], over); err == nil && again.hash() != r.hash() {
 				err = fmt.Errorf("seed %d is not deterministic: hash %s, then %s in another process", jobs[n].Seed, r.hash(), again.hash())
 			}
 		}
@@ -128,7 +123,7 @@ func (f *flags) many(p printer) error {
 	begun := time.Now()
 	jobs := make([]job, f.seeds)
 	for i := range jobs {
-		jobs[i] = job{Seed: f.seed + uint64(i), Length: int64(f.length), Nodes: f.nodes}
+		jobs[i] = f.job(f.seed + uint64(i))
 	}
 	err := f.each(jobs, func(r *result) bool {
 		set.Add(r.Report)
@@ -139,5 +134,8 @@ func (f *flags) many(p printer) error {
 		return err
 	}
 	p.set(&set, time.Since(begun))
+	if len(set.Failed) > 0 {
+		return errors.Join(set.Err(), f.shrunk(p, set.Failed[0]))
+	}
 	return set.Err()
 }

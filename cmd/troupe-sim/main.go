@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,6 +30,11 @@ type flags struct {
 	worker           bool
 	real             float64
 	growth           bool
+	faults           string
+	only             string
+	operations       string
+	shrink           int
+	choice           simulation.Choice // what faults, only and operations say
 	program          string
 	loopback         bool
 }
@@ -38,6 +44,10 @@ func main() {
 	debug.SetGCPercent(400)
 	if err := command().Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "troupe-sim:", err)
+		var wrong *usageError
+		if errors.As(err, &wrong) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
@@ -47,11 +57,23 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "troupe-sim",
 		Short:         "Break a simulated broker on purpose and check its promises",
-		Args:          cobra.NoArgs,
+		Long:          manual,
+		Example:       examples,
+		Args:          func(c *cobra.Command, arguments []string) error { return wrong(cobra.NoArgs(c, arguments)) },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p := printer{out: c.OutOrStdout(), json: f.json}
+			if f.faults == listFaults {
+				p.faults()
+				return nil
+			}
+			if err := f.choose(); err != nil {
+				return err
+			}
+			if f.json && !c.Flags().Changed("shrink") {
+				f.shrink = 0
+			}
 			switch {
 			case f.worker:
 				return work(c.InOrStdin(), c.OutOrStdout())
@@ -67,10 +89,21 @@ func command() *cobra.Command {
 			return f.one(p)
 		},
 	}
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrong(err) })
+	f.declare(c)
+	return c
+}
+
+// declare names the flags.
+func (f *flags) declare(c *cobra.Command) {
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "the seed of the run, or the first of --seeds")
 	c.Flags().IntVar(&f.seeds, "seeds", 1, "how many seeds to run")
 	c.Flags().DurationVar(&f.length, "length", simulation.DefaultLength, "virtual time under load and faults, per seed")
 	c.Flags().IntVar(&f.nodes, "nodes", 0, "how many brokers; 0: each seed draws it")
+	c.Flags().StringVar(&f.faults, "faults", everything, "which `KINDS` of fault may happen: all, none, or names with commas between them; list prints them")
+	c.Flags().StringVar(&f.only, "only", everything, "which of the faults happen, by kind and number, as in crash:1,lost-frame:3-5")
+	c.Flags().StringVar(&f.operations, "operations", everything, "which operations of clients happen, by client and number, as in producer-a:1-9,trimmer:2")
+	c.Flags().IntVar(&f.shrink, "shrink", 300, "how many runs the search may take for a part of the first broken run that still breaks; 0: none is made. With --json only if it is asked for")
 	c.Flags().BoolVar(&f.trace, "trace", false, "print every event worth seeing")
 	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice, in two processes, and compare the hashes")
 	c.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first seed that breaks a promise")
@@ -83,7 +116,6 @@ func command() *cobra.Command {
 	c.Flags().BoolVar(&f.growth, "growth", false, "have a cluster of real broker processes grow from 3 to 5 and shrink to 3 under load instead")
 	c.Flags().StringVar(&f.program, "troupe", "", "the broker's program for --real and --growth (default: troupe beside this one)")
 	c.Flags().BoolVar(&f.loopback, "loopback", false, "with --real and --growth: no network namespaces, and no cuts, even where they are permitted")
-	return c
 }
 
 // one runs one seed and prints all there is to know.
@@ -93,7 +125,7 @@ func (f *flags) one(p printer) error {
 		trace = p.out
 	}
 	begun := time.Now()
-	j := job{Seed: f.seed, Length: int64(f.length), Nodes: f.nodes}
+	j := f.job(f.seed)
 	r := j.do(trace).Report
 	took := time.Since(begun)
 	p.report(r, took)
@@ -106,8 +138,14 @@ func (f *flags) one(p printer) error {
 			return fmt.Errorf("seed %d is not deterministic: hash %s, then %s in another process", f.seed, r.Hash, hash)
 		}
 	}
-	if r.Violation != nil {
-		return fmt.Errorf("%w\nreplay: %s", r.Violation, r.Replay())
+	if r.Violation == nil {
+		return nil
 	}
-	return nil
+	broken := fmt.Errorf("%w\nreplay: %s", r.Violation, r.Replay())
+	return errors.Join(broken, f.shrunk(p, r))
+}
+
+// job is a run of a seed as it was asked for.
+func (f *flags) job(seed uint64) job {
+	return job{Seed: seed, Length: int64(f.length), Nodes: f.nodes, Choice: f.choice}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -77,6 +78,41 @@ func TestStudyPrintsDistributions(t *testing.T) {
 	for _, want := range []string{"killed     5 runs: median", "power loss 5 runs: median", "stopped    5 runs: median"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the study does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestFaultsAreListed(t *testing.T) {
+	out := execute(t, "--faults", "list")
+	for _, kind := range simulation.AllFaults() {
+		if !strings.Contains(out, kind.String()+" ") || !strings.Contains(out, kind.Meaning()) {
+			t.Errorf("the list does not say what %v is:\n%s", kind, out)
+		}
+	}
+}
+
+func TestChoiceIsPartOfTheRun(t *testing.T) {
+	out := execute(t, "--seed", "3", "--length", "1s", "--faults", "crash,pause", "--check-determinism")
+	if !strings.Contains(out, "Faults:crash,pause}") {
+		t.Errorf("the options do not say which faults may happen:\n%s", out)
+	}
+}
+
+func TestWrongUses(t *testing.T) {
+	for _, c := range []string{
+		"--faults crsh: nearest: crash",
+		"--only crush:1: nearest: crash",
+		"--only crash: NAME:NUMBER",
+		"--operations producer-a: NAME:NUMBER",
+		"--shrink -1: from 0",
+		"--nods 3: unknown flag",
+	} {
+		line, want, _ := strings.Cut(c, ": ")
+		command := command()
+		command.SetArgs(strings.Fields(line))
+		var usage *usageError
+		if err := command.Execute(); !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("troupe-sim %s: %v", line, err)
 		}
 	}
 }

@@ -70,6 +70,37 @@ func (p printer) set(s *simulation.Set, took time.Duration) {
 	p.line("verdict", "%d seeds, %d broken", s.Runs, len(s.Failed))
 }
 
+// shrunk prints the least part of a run that still breaks its promise, and the line that replays it.
+func (p printer) shrunk(s *simulation.Shrunk, took time.Duration) {
+	if p.json {
+		p.encode(s)
+		return
+	}
+	enough := ""
+	if s.Spent {
+		enough = "; less might do, with more runs"
+	}
+	p.line("shrunk", "%d faults to %d and %d operations to %d, in %d runs and %.0f s%s",
+		s.Whole.Struck.Len(), s.Least.Struck.Len(), s.Whole.Done.Len(), s.Least.Done.Len(), s.Runs, took.Seconds(), enough)
+	for _, strike := range s.Strikes {
+		p.line("fault", "%v", strike)
+	}
+	p.line("operations", "%v", s.Least.Done)
+	p.line("BROKEN", "%v", s.Least.Violation)
+	p.line("replay", "%s", s.Least.Replay())
+}
+
+// faults lists what can go wrong.
+func (p printer) faults() {
+	for _, kind := range simulation.AllFaults() {
+		several := ""
+		if kind.Several() {
+			several = " (several brokers)"
+		}
+		p.line(fmt.Sprintf("%-17v", kind), "%s%s", kind.Meaning(), several)
+	}
+}
+
 func (p printer) encode(v any) {
 	// A writer that fails has nobody left to tell.
 	_ = json.NewEncoder(p.out).Encode(v)

@@ -27,6 +27,7 @@ type job struct {
 	Seed   uint64
 	Length int64 // in ns
 	Nodes  int
+	Choice simulation.Choice
 	// Study, if it is set, is what is studied instead; Ending belongs to it.
 	Study  string
 	Ending simulation.Ending
@@ -84,6 +85,15 @@ func (w *worker) end() {
 	// One that is not idle works for nobody any more.
 	_ = w.process.Process.Kill()
 	_ = w.process.Wait()
+}
+
+// dismiss ends those processes that were begun.
+func dismiss(crew []*worker) {
+	for _, w := range crew {
+		if w != nil {
+			w.end()
+		}
+	}
 }
 
 // work is the other side: it does jobs until there are no more.
