@@ -10,7 +10,7 @@ BENCH    ?= .
 RESULTS  ?= bin/peers-results
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test check rest race lint sim planted torture torture-briefly growth bench bench-failover bench-peers fuzz fuzz-briefly fmt tools clean
+.PHONY: help build run demo test check rest race lint sim planted torture torture-briefly growth bench bench-failover bench-open bench-idle bench-peers fuzz fuzz-briefly fmt tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,12 @@ bench: ## run the Go benchmarks with allocations; BENCH=regexp chooses
 
 bench-failover: build ## how long writes wait when a leader is killed (20 times) and when it stops in order
 	bin/troupe bench failover
+
+bench-open: build ## how long a broker takes to start on 10 GB in 100 partitions, after a stop and after kill -9; IN=dir
+	bin/troupe bench open $(if $(IN),--in $(IN))
+
+bench-idle: build ## memory and processor time of a broker with 1,000 partitions of 1 MB that nobody uses; IN=dir
+	bin/troupe bench idle $(if $(IN),--in $(IN))
 
 bench-peers: build ## the same load on NATS JetStream and Apache Kafka, if they can run here; RESULTS=dir keeps raw figures
 	@test -x bin/nats-server || GOBIN=$(CURDIR)/bin go install $(NATS_SERVER) || echo "nats-server cannot be installed; going on without"

@@ -29,7 +29,7 @@ var sweepPartitions = []int32{1, 4, 16, 64}
 
 func benchCommand(s *session) *cobra.Command {
 	return noun("bench", "Measure a broker: open loop, percentiles, the machine told", benchProduceCommand(s), benchConsumeCommand(s),
-		benchEndToEndCommand(s), benchFailoverCommand(s))
+		benchEndToEndCommand(s), benchFailoverCommand(s), benchOpenCommand(s), benchIdleCommand(s))
 }
 
 func benchProduceCommand(s *session) *cobra.Command {
@@ -175,9 +175,9 @@ func (flags *benchFlags) read(broker string) error {
 		if size.text == "" {
 			continue // not a flag of this command
 		}
-		n, err := humanize.ParseBytes(size.text)
-		if err != nil || n > 1<<30 {
-			return usagef("%s %q is no size below 1 GiB; write 100, 64KiB or 1MiB", size.name, size.text)
+		n, err := parseSize(size.name, size.text, 1<<30)
+		if err != nil {
+			return err
 		}
 		*size.into = int(n)
 	}
@@ -191,6 +191,15 @@ func (flags *benchFlags) read(broker string) error {
 		return usagef("--compression: %v", err)
 	}
 	return nil
+}
+
+// parseSize reads the size that a flag says.
+func parseSize(flag, text string, most int64) (int64, error) {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > uint64(most) {
+		return 0, usagef("%s %q is no size up to %s; write 100, 64KiB or 1MiB", flag, text, bytesText(most))
+	}
+	return int64(n), nil
 }
 
 // bench observes the machine, measures, and reports, even of what was measured before an error.

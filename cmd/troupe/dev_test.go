@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -59,9 +60,36 @@ func TestBenchFailover(t *testing.T) {
 	}
 }
 
+// TestBenchOfAnOwnBroker measures a little data at rest: that it does, and leaves nothing behind.
+func TestBenchOfAnOwnBroker(t *testing.T) {
+	in := t.TempDir()
+	var opened struct {
+		Records   int64
+		Stops     []int64 `json:"after_stop_ms"`
+		Kills     []int64 `json:"after_kill_ms"`
+		Partition int32   `json:"partitions"`
+	}
+	decode(t, must(t, "", "bench", "open", "--bytes", "100kB", "--partitions", "3", "--rounds", "1", "--in", in, "--output", "json"), &opened)
+	if opened.Records < 100 || len(opened.Stops) != 1 || len(opened.Kills) != 1 || opened.Partition != 3 {
+		t.Errorf("open: %+v", opened)
+	}
+	var idle struct {
+		Records int64
+		Bytes   int64 `json:"resident_bytes"`
+	}
+	decode(t, must(t, "", "bench", "idle", "--bytes", "100kB", "--partitions", "3", "--rest", "0s", "--over", "10ms", "--in", in, "--output", "json"), &idle)
+	if idle.Records != 100 || idle.Bytes == 0 {
+		t.Errorf("idle: %+v", idle)
+	}
+	if left, err := os.ReadDir(in); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // TestDevRefusals names what does not fit.
 func TestDevRefusals(t *testing.T) {
-	for _, arguments := range [][]string{{"dev", "--nodes", "0"}, {"dev", "--nodes", "10"}, {"dev", "--port", "65530"}, {"bench", "failover", "--nodes", "2"}} {
+	for _, arguments := range [][]string{{"dev", "--nodes", "0"}, {"dev", "--nodes", "10"}, {"dev", "--port", "65530"}, {"bench", "failover", "--nodes", "2"},
+		{"bench", "open", "--bytes", "much"}, {"bench", "open", "--partitions", "0"}, {"bench", "open", "--rounds", "0"}, {"bench", "idle", "--over", "0s"}} {
 		if got := troupe(t, "", arguments...); got.code != exitUsage {
 			t.Errorf("%v: exit %d\n%s", arguments, got.code, got.problems)
 		}
