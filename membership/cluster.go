@@ -44,14 +44,15 @@ type Cluster struct {
 	told    map[int]func(*View)
 	next    int
 
-	mu       sync.Mutex
-	self     Member     // as others are to see it
-	met      id.Cluster // adopted, though perhaps not durable yet; self.Cluster once it is
-	founding bool       // Found is at work: no id may be adopted
-	seeds    []seed
-	waiting  string
-	problems []Problem
-	reported map[string]time.Time
+	mu          sync.Mutex
+	self        Member     // as others are to see it
+	met         id.Cluster // adopted, though perhaps not durable yet; self.Cluster once it is
+	founding    bool       // Found is at work: no id may be adopted
+	seeds       []seed
+	waiting     string
+	problems    []Problem
+	reported    map[string]time.Time
+	successions map[id.Node]*succession
 	// When another start of this node was heard of elsewhere: last, and first without a pause of half the patience.
 	heardFirst, heardLast time.Time
 }
@@ -82,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{
 		options: o, log: o.Log, began: time.Now(), self: o.Self, met: o.Self.Cluster,
 		look: make(chan struct{}, 1), changed: make(chan struct{}, 1), joined: make(chan struct{}), closing: make(chan struct{}),
-		told: map[int]func(*View){}, reported: map[string]time.Time{},
+		told: map[int]func(*View){}, reported: map[string]time.Time{}, successions: map[id.Node]*succession{},
 	}
 	c.options.Pace = o.Pace.withDefaults()
 	c.self.Alive = true

@@ -107,6 +107,47 @@ func TestRestartElsewhereIsLetInOnceTheOldStartIsDead(t *testing.T) {
 	moved.unharmed(func(m Member) bool { return m.Node == 2 && m.Incarnation != 2 })
 }
 
+// TestRestartElsewhereIsLetInAtOnce: where nothing listens at the old address, nobody waits until gossip finds that out. Here it
+// never does, since it probes nobody.
+func TestRestartElsewhereIsLetInAtOnce(t *testing.T) {
+	never := quick
+	never.Probe = time.Hour
+	a := open(t, Options{Self: Member{Node: 1, Cluster: ours}, Pace: never})
+	b := open(t, Options{Self: Member{Node: 2, Cluster: ours}, Pace: never, Seeds: addresses([]*broker{a})})
+	a.awaitAlive(1, 2)
+	for incarnation := uint64(2); incarnation < 4; incarnation++ {
+		b.Close()
+		b = open(t, Options{Self: Member{Node: 2, Incarnation: incarnation, Nonce: 7, Cluster: ours}, Seeds: addresses([]*broker{a})})
+		a.await("node 2 at its new address", func(v *View) bool {
+			m, _ := v.Member(2)
+			return m.Alive && m.Gossip == b.Gossip() && m.Incarnation == incarnation
+		})
+		if err := a.Admits(2, incarnation, 7); err != nil {
+			t.Error(err)
+		}
+		if err := a.Admits(2, incarnation-1, 0); !errors.Is(err, ErrTwin) {
+			t.Errorf("the start before it: %v", err)
+		}
+		b.awaitAlive(1, 2)
+	}
+}
+
+// TestSuccessorThatDiesIsMissed: memberlist has never known it, and cannot tell that it is gone.
+func TestSuccessorThatDiesIsMissed(t *testing.T) {
+	slow := quick
+	slow.Suspicion = 10 // about two seconds, until which the successor has ended
+	a := open(t, Options{Self: Member{Node: 1, Cluster: ours}, Pace: slow})
+	b := member(t, 2, a)
+	a.awaitAlive(1, 2)
+	b.Close()
+	moved := open(t, Options{Self: Member{Node: 2, Incarnation: 2, Cluster: ours}, Seeds: addresses([]*broker{a})})
+	a.await("node 2 at its new address", func(v *View) bool { m, _ := v.Member(2); return m.Incarnation == 2 })
+	moved.Close()
+	a.awaitAlive(1)
+	again := open(t, Options{Self: Member{Node: 2, Incarnation: 3, Cluster: ours}, Seeds: addresses([]*broker{a})})
+	a.await("node 2 once more", func(v *View) bool { m, _ := v.Member(2); return m.Alive && m.Gossip == again.Gossip() })
+}
+
 func TestNewcomerAdoptsTheClusterItMeets(t *testing.T) {
 	a := member(t, 1)
 	fails := errors.New("disk")

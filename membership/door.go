@@ -40,8 +40,12 @@ func (c *Cluster) admit(s serf.Member, alone bool) error {
 		c.reflect(a, heard)
 		return nil // for memberlist to refute
 	}
-	if err := a.start(heard); err != nil && alone {
-		c.note(Problem{Member: heard, Err: err})
+	if err := a.start(heard); err != nil && alone && !c.succeeded(heard) {
+		if errors.Is(err, ErrContested) {
+			c.contest(heard, err)
+		} else {
+			c.note(Problem{Member: heard, Err: err})
+		}
 		return err
 	}
 	if c.met == 0 && heard.Cluster != 0 {

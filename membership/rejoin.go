@@ -23,6 +23,9 @@ func (c *Cluster) rejoin() {
 		for _, address := range missing {
 			if _, err := c.serf.Join([]string{address}, true); err != nil {
 				problems = append(problems, joinError(address, err))
+				c.mu.Lock()
+				c.unreached(address)
+				c.mu.Unlock()
 			}
 		}
 		if len(missing) > missed || len(missing) == 0 {
@@ -43,21 +46,16 @@ func (c *Cluster) rejoin() {
 func (c *Cluster) missing(ctx context.Context) (addresses []string, problems []error) {
 	seeds, problems := resolve(ctx, c.options.Seeds)
 	c.mu.Lock()
-	c.seeds = seeds
-	self := c.self
-	c.mu.Unlock()
-	present := map[string]bool{self.Gossip: true}
-	known := c.known.Load().Members()
-	for _, m := range known {
-		if m.Alive {
+	c.seeds, seeds = seeds, slices.Clip(seeds)
+	present := map[string]bool{c.self.Gossip: true}
+	for _, m := range c.known.Load().Members() {
+		if m.Alive && !c.succeeding(m) {
 			present[m.Gossip] = true
-		}
-	}
-	for _, m := range known {
-		if !m.Alive {
+		} else {
 			seeds = append(seeds, seed{name: m.Gossip, addresses: []string{m.Gossip}})
 		}
 	}
+	c.mu.Unlock()
 	for _, s := range seeds {
 		if slices.ContainsFunc(s.addresses, func(a string) bool { return present[a] }) {
 			continue

@@ -77,15 +77,18 @@ func (c *Cluster) everyone() []Member {
 	for _, n := range c.serf.Memberlist().Members() {
 		alive[n.Name] = true
 	}
+	members := c.serf.Members()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var all []Member
-	for _, s := range c.serf.Members() {
+	for _, s := range members {
 		m, err := memberOf(s)
 		if err != nil {
 			continue // the door refused it
 		}
 		m.Alive = alive[s.Name]
 		m.Left = !m.Alive && s.Status == serf.StatusLeft
-		all = append(all, m)
+		all = append(all, c.successor(m))
 	}
 	return all
 }
