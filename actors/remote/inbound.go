@@ -56,6 +56,7 @@ func (l *Link) serveStream(srv any, s grpc.ServerStream, info *grpc.StreamServer
 	if err != nil {
 		return l.refuse(s.Context(), err)
 	}
+	l.renew(in.peer)
 	l.tellReception(arrived{in})
 	defer l.tellReception(departed{in})
 	defer func() {

@@ -196,6 +196,49 @@ func TestPeerMoves(t *testing.T) {
 	p.undisturbed(t)
 }
 
+// TestWhoComesInIsReachedAtOnce has a broker come back elsewhere, in its next life, where the clock stands still: the pause before
+// the next attempt to reach it never ends.
+func TestWhoComesInIsReachedAtOnce(t *testing.T) {
+	still := time.Now()
+	begin := func(t *testing.T) *pair {
+		p := newPair(t, func(o *Options) { o.Now = func() time.Time { return still } })
+		p.b.Close()
+		again := time.NewTicker(time.Millisecond)
+		defer again.Stop()
+		for p.a.Send(2, nil) { // until its end was noticed
+			<-again.C
+		}
+		return p
+	}
+	end := func(t *testing.T, p *pair) {
+		p.b = p.open(t, 2, func(o *Options) { o.Identity.Incarnation = 2 })
+		p.passes(t, p.b, p.a, []byte("here I am"))
+		p.passes(t, p.a, p.b, []byte("welcome"))
+	}
+	t.Run("during a pause", func(t *testing.T) {
+		end(t, begin(t))
+	})
+	t.Run("during an attempt at its old address", func(t *testing.T) {
+		p := begin(t)
+		mute, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mute.Close()
+		p.move(2, mute.Addr().String())
+		p.a.correspondents[2].renew(Identity{})
+		if !p.a.Send(2, nil) {
+			t.Fatal("no attempt is made")
+		}
+		conn, err := mute.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		end(t, p)
+	})
+}
+
 // TestBudget fills the budget of a peer that takes connections and says nothing, and gets it back when the peer goes.
 func TestBudget(t *testing.T) {
 	const frames = 8

@@ -152,6 +152,16 @@ func (l *Link) Send(to id.Node, frame []byte) bool {
 	return c.send(frame)
 }
 
+// renew tells the correspondent of a node, if there is one, that the node has come in.
+func (l *Link) renew(life Identity) {
+	l.mu.RLock()
+	c := l.correspondents[life.Node]
+	l.mu.RUnlock()
+	if c != nil {
+		c.renew(life)
+	}
+}
+
 // SetSecrets takes secrets in place of the ones before: all are accepted, the first is used from the next connection on.
 // Links that began under a secret which is gone end, and begin anew. It returns ErrSecret when there are none and ErrOptions
 // where links are plain or have an operator's certificates.

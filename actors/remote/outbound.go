@@ -109,7 +109,7 @@ func (l *Link) meet(o *outlet, s grpc.ClientStream) error {
 		return fmt.Errorf("node %v answers where node %v was meant: %w", i.Node, o.to.node, errMet)
 	}
 	o.to.mu.Lock()
-	o.chain = bond.chain
+	o.met, o.chain = i, bond.chain
 	o.to.mu.Unlock()
 	return nil
 }

@@ -71,6 +71,22 @@ func (c *correspondent) begin() bool {
 	return true
 }
 
+// renew begins the link to a node anew that has come in by itself, in this life: what led to an earlier life of it, or to another
+// address than it has, ends, and the pause that its silence has earned is over.
+func (c *correspondent) renew(life Identity) {
+	address, known := c.link.options.Address(c.node)
+	c.mu.Lock()
+	o := c.outlet
+	stays := o != nil && (!known || o.address == address) && (o.met == Identity{} || o.met.Incarnation >= life.Incarnation)
+	c.mu.Unlock()
+	if o != nil && !stays {
+		o.end(errReplaced)
+	}
+	c.mu.Lock()
+	c.retry = time.Time{}
+	c.mu.Unlock()
+}
+
 // outlet is one attempt at a link to a node, and the link that comes of it. The library knows it by its key, as the address
 // of an actor system: no two attempts share anything there, so that what the library still does for one that ended (it sleeps,
 // tells of its end late, drops its queue unseen) touches no other.
@@ -87,6 +103,7 @@ type outlet struct {
 	waiting []*parcel
 	bytes   int
 	cancel  context.CancelCauseFunc // of its stream; nil until it dials
+	met     Identity                // who answered; zero: nobody yet
 	chain   []*x509.Certificate     // that the peer showed
 	upSince time.Time               // zero: not yet
 	trouble error                   // why no connection came about
