@@ -129,6 +129,13 @@ func TestRestartElsewhereIsLetInAtOnce(t *testing.T) {
 			t.Errorf("the start before it: %v", err)
 		}
 		b.awaitAlive(1, 2)
+		if err := b.SetAddresses("127.0.0.1:3", "127.0.0.1:4"); err != nil {
+			t.Fatal(err)
+		}
+		a.await("its addresses, which it tells later", func(v *View) bool {
+			m, _ := v.Member(2)
+			return m.Gateway == "127.0.0.1:3" && m.Peer == "127.0.0.1:4"
+		})
 	}
 }
 

@@ -48,6 +48,7 @@ func (c *Cluster) admit(s serf.Member, alone bool) error {
 		}
 		return err
 	}
+	c.describe(heard)
 	if c.met == 0 && heard.Cluster != 0 {
 		if c.founding {
 			return errors.New("a cluster is being created here")

@@ -68,6 +68,15 @@ func (c *Cluster) succeeded(heard Member) bool {
 	return s != nil && s.ended && heard.Incarnation == s.earlier.Incarnation && heard.Nonce == s.earlier.Nonce
 }
 
+// describe takes what a successor says of itself now: memberlist does not. The caller holds mu.
+func (c *Cluster) describe(heard Member) {
+	s := c.successions[heard.Node]
+	if s != nil && s.ended && heard != s.later && heard.Incarnation == s.later.Incarnation && heard.Nonce == s.later.Nonce && heard.Gossip == s.later.Gossip {
+		s.later = heard
+		signal(c.look)
+	}
+}
+
 // successor returns who a node is that memberlist keeps as this member, and forgets what memberlist has caught up with. The
 // caller holds mu.
 func (c *Cluster) successor(kept Member) Member {

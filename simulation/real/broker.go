@@ -23,6 +23,7 @@ type broker struct {
 	directory             string // holds its data, and can be a file system of its own
 	log                   string // what it says, of all its lives
 	gateway, peer, gossip string
+	moves                 int // to other ports
 	binary                string
 	arguments             []string // of every start
 

@@ -24,6 +24,7 @@ var faults = []fault{
 	{name: "pause", strike: (*run).pause},
 	{name: "stop", strike: (*run).stop},
 	{name: "restart", strike: (*run).restart},
+	{name: "move", strike: (*run).move},
 	{name: "cut both ways", needs: "cut", strike: (*run).cutBoth},
 	{name: "cut what it sends", needs: "cut", strike: (*run).cutSending},
 	{name: "cut what it hears", needs: "cut", strike: (*run).cutHearing},
@@ -139,6 +140,25 @@ func (r *run) killTwice(ctx context.Context, b *broker) error {
 	rest(ctx, r.between(0, 300*time.Millisecond))
 	b.kill()
 	return b.start(ctx)
+}
+
+// move kills the process, and starts it where other brokers have to find it first.
+func (r *run) move(ctx context.Context, b *broker) error {
+	b.kill()
+	killed := r.chronicle.now()
+	var err error
+	b.moves++
+	if _, b.peer, b.gossip, err = b.site.addresses(b.moves); err != nil { // clients know no other gateway
+		return err
+	}
+	if err := b.start(ctx, "--join", r.seeds(b)); err != nil {
+		return err
+	}
+	if err := r.awaitWhole(ctx); err != nil {
+		return err
+	}
+	r.say(b.name, "has caught up at its new address %v after it was killed", (r.chronicle.now() - killed).Round(time.Millisecond))
+	return nil
 }
 
 // pause stops the process where it is, and lets it go on as if nothing had been.

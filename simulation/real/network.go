@@ -24,8 +24,8 @@ type site struct {
 	address   string
 }
 
-// The ports of a broker that has an address to itself.
-const gatewayPort, peerPort, gossipPort = "9642", "9643", "9644"
+// The first of the ports of a broker that has an address to itself; after each move they are basePorts further up.
+const gatewayPort, basePorts = 9642, 10
 
 // nowhere is a link address that nobody has: frames sent there are lost without a word.
 const nowhere = "02:00:00:00:00:01"
@@ -120,10 +120,12 @@ func (s site) within(line []string) []string {
 	return append([]string{"ip", "netns", "exec", s.namespace}, line...)
 }
 
-// addresses returns where a broker at this place listens for clients, peers and gossip.
-func (s site) addresses() (gateway, peer, gossip string, err error) {
+// addresses returns where a broker at this place listens for clients, peers and gossip: after so many moves within it other
+// ports than before.
+func (s site) addresses(moves int) (gateway, peer, gossip string, err error) {
 	if s.namespace != "" {
-		return net.JoinHostPort(s.address, gatewayPort), net.JoinHostPort(s.address, peerPort), net.JoinHostPort(s.address, gossipPort), nil
+		at := func(n int) string { return net.JoinHostPort(s.address, strconv.Itoa(gatewayPort+moves*basePorts+n)) }
+		return at(0), at(1), at(2), nil
 	}
 	free := make([]string, 3)
 	for i := range free {

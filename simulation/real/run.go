@@ -172,7 +172,7 @@ func (r *run) broker(place int, name string) (*broker, error) {
 		binary: r.config.Binary, arguments: r.arguments,
 	}
 	var err error
-	if b.gateway, b.peer, b.gossip, err = b.site.addresses(); err != nil {
+	if b.gateway, b.peer, b.gossip, err = b.site.addresses(0); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(b.directory, 0o755); err != nil {
