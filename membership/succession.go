@@ -43,7 +43,7 @@ func (c *Cluster) contest(later Member, err error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if ended {
-			s.later, s.ended = later, true
+			s.later, s.ended, s.again = later, true, time.Time{}
 			signal(c.look)
 			return
 		}
