@@ -206,7 +206,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 	board := newBoard()
 	board.view.Store(newView(catalog.NewFold().State(), table))
-	t := &ticker{stage: s, board: board, herald: newHerald(s, board, nil)}
+	t := &ticker{stage: s, board: board, herald: newHerald(s, board, nil, nil)}
 	b.ReportAllocs()
 	for b.Loop() {
 		t.tick()

@@ -26,6 +26,7 @@ const frameVersion = 1
 //	5 leaders    n × { partition, term u64 }: all that the sender leads, and serves
 //	6 piece      parcel u64 | size u32 of the whole | at u32 | bytes: part of a frame that is too large for one
 //	7 lost       n × replica u64: replicas of the sender's that have lost their logs
+//	8 health     health.go
 //
 //	partition    topic u64 | number u32
 const (
@@ -36,6 +37,7 @@ const (
 	frameLeaders  = 5
 	framePiece    = 6
 	frameLost     = 7
+	frameHealth   = 8
 
 	frameHeader    = 2
 	partitionBytes = 8 + 4

@@ -47,6 +47,7 @@ func sampleFrames(t testing.TB) []namedFrame {
 		{"cancel", cancelFrame(0x2122)},
 		{"leaders", leadersFrame([]led{{p, 5}, {id.Partition{Topic: 16}, 9}})},
 		{"lost", lostFrame([]id.Replica{5, 6})},
+		{"health", healthFrame([]string{"topic t, partition 0: quarantined", "the disk is full"})},
 		{"piece", piece{parcel: 7, size: 100, at: 90, bytes: []byte("ten bytes.")}.frame()},
 	}
 	requests := []forwarded{
@@ -142,6 +143,9 @@ func again(b []byte) ([]byte, error) {
 	case frameLost:
 		all, err := r.lost()
 		return lostFrame(all), err
+	case frameHealth:
+		problems, err := r.health()
+		return healthFrame(problems), err
 	case framePiece:
 		p, err := r.piece()
 		return p.frame(), err

@@ -1,23 +1,30 @@
 package actors
 
 import (
+	"slices"
+
 	"troupe/membership"
 	"troupe/partitions/id"
 )
 
-// herald tells the other brokers what this one leads: what changed at once, everything every now and then, since a frame may
-// be lost. It belongs to the ticker. Who leads nothing says that: so everybody has a link to everybody, and hears of it.
+// herald tells the other brokers what this one leads, and what is wrong with it: what changed at once, everything every now
+// and then, since a frame may be lost. It belongs to the ticker. Everybody tells everybody, so that there are links between all.
 type herald struct {
 	*stage
-	board   *board
-	members membership.Feed
-	told    map[id.Partition]id.Term
-	met     map[id.Node]bool // have been told something, or were to be
-	beats   int
+	board    *board
+	members  membership.Feed
+	told     map[id.Partition]id.Term
+	ill      func() []string // what is wrong
+	problems []string        // as told
+	met      map[id.Node]bool
+	beats    int
 }
 
-func newHerald(s *stage, b *board, m membership.Feed) *herald {
-	return &herald{stage: s, board: b, members: m, told: map[id.Partition]id.Term{}, met: map[id.Node]bool{}}
+// healthEvery is how often it is looked, in ticks, whether something else is wrong.
+const healthEvery = 10
+
+func newHerald(s *stage, b *board, m membership.Feed, ill func() []string) *herald {
+	return &herald{stage: s, board: b, members: m, told: map[id.Partition]id.Term{}, ill: ill, met: map[id.Node]bool{}}
 }
 
 // beat comes with every tick.
@@ -44,6 +51,7 @@ func (h *herald) beat() {
 			}
 		}
 	}
+	worse := h.beats%healthEvery == 0 && h.look()
 	for _, m := range h.members.View().Members() {
 		if !m.Alive || m.Node == h.stage.node {
 			continue
@@ -51,21 +59,33 @@ func (h *herald) beat() {
 		switch p := h.peers.to(m.Node); {
 		case p.fresh.Swap(false) || whole || !h.met[m.Node]:
 			h.met[m.Node] = true
+			p.post(sealed(healthFrame(h.problems)))
 			h.tell(p, all)
-		case len(changed) > 0:
+		default:
+			if worse {
+				p.post(sealed(healthFrame(h.problems)))
+			}
 			h.tell(p, changed)
 		}
 	}
 }
 
+// look sees what is wrong, and tells whether it is something else than before.
+func (h *herald) look() bool {
+	problems := h.ill()
+	if slices.Equal(problems, h.problems) {
+		return false
+	}
+	h.problems = problems
+	return true
+}
+
 // tell sends what a frame takes, in as many as it needs. What is lost comes again with everything.
 func (h *herald) tell(p *peer, all []led) {
 	const most = MaxFrameBytes / leaderBytes / 2
-	for {
+	for len(all) > 0 {
 		n := min(len(all), most)
 		p.post(sealed(leadersFrame(all[:n])))
-		if all = all[n:]; len(all) == 0 {
-			return
-		}
+		all = all[n:]
 	}
 }

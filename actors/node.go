@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -126,7 +127,7 @@ func (h troubleOnly) WithGroup(name string) slog.Handler {
 // that lives here has opened or says in its status why not; with an error when the catalog cannot serve. Requests that
 // come before are held. It returns ErrOptions when the node was started before or its name is taken.
 func (n *Node) Start(ready func(error)) error {
-	root := &root{stage: n.stage, board: n.board, members: n.options.Members, curator: n.curator(ready), catalog: n.catalog}
+	root := &root{stage: n.stage, board: n.board, members: n.options.Members, problems: n.Problems, curator: n.curator(ready), catalog: n.catalog}
 	props := n.stage.props(root, actor.WithGuardian(&supervisor{n.stage.log}))
 	if _, err := n.stage.system.Root.SpawnNamed(props, n.options.Name); err != nil {
 		return fmt.Errorf("start node %q: %w: %w", n.options.Name, ErrOptions, err)
@@ -182,10 +183,16 @@ func (n *Node) HoldsCatalog() bool { return n.board.view.Load().table[catalog.Pa
 // Cluster describes the cluster as this broker sees it.
 func (n *Node) Cluster() partitions.ClusterView {
 	v := partitions.ClusterView{Cluster: n.options.Cluster, Self: n.options.Node}
+	now := n.stage.seams.Clock.Now()
 	for _, m := range n.options.Members.View().Members() {
 		node := partitions.NodeView{Node: m.Node, Gateway: m.Gateway, Version: m.Version, Alive: m.Alive}
 		if m.Node == n.options.Node {
 			node.Problems = n.Problems()
+		} else {
+			node.Problems, node.AgeMillis = n.stage.peers.to(m.Node).health(now)
+			if old := n.stage.limits.outdated(node.AgeMillis); m.Alive && old != "" {
+				node.Problems = append(slices.Clone(node.Problems), old)
+			}
 		}
 		v.Nodes = append(v.Nodes, node)
 	}
@@ -195,10 +202,11 @@ func (n *Node) Cluster() partitions.ClusterView {
 // root is the actor at the top: the parent of all others, so that they have one place to stop with.
 type root struct {
 	*stage
-	board   *board
-	members membership.Feed
-	curator *curator
-	catalog *actor.PID // the curator's
+	board    *board
+	members  membership.Feed
+	problems func() []string
+	curator  *curator
+	catalog  *actor.PID // the curator's
 }
 
 // Receive builds the tree and adds the partitions that the catalog's actor wants.
@@ -206,7 +214,7 @@ func (r *root) Receive(c actor.Context) {
 	defer r.rescue("node", func(error) {})
 	switch m := c.Message().(type) {
 	case *actor.Started:
-		r.spawn(c, &ticker{stage: r.stage, board: r.board, herald: newHerald(r.stage, r.board, r.members)}, "ticker")
+		r.spawn(c, &ticker{stage: r.stage, board: r.board, herald: newHerald(r.stage, r.board, r.members, r.problems)}, "ticker")
 		r.spawn(c, r.curator, "catalog")
 		r.spawn(c, &warden{stage: r.stage, board: r.board}, "warden")
 		for _, p := range r.peers.order() { // links may begin before the node does

@@ -25,6 +25,7 @@ type peer struct {
 	runs  bool         // its courier was started; the node's actor's
 	up    atomic.Bool  // there is a link, as far as is known
 	fresh atomic.Bool  // a link has begun, and what this broker leads was not told over it
+	told  atomic.Pointer[health]
 
 	questions questions
 	assembly  assembly
@@ -164,6 +165,12 @@ func (n *Node) receive(from *peer, frame []byte) error {
 		all, err := body.lost()
 		if err == nil {
 			n.stage.send(n.catalog, reported{from: from.node, replicas: all})
+		}
+		return err
+	case frameHealth:
+		problems, err := body.health()
+		if err == nil {
+			from.told.Store(&health{problems: problems, at: n.stage.seams.Clock.Now()})
 		}
 		return err
 	case framePiece:

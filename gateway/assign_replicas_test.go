@@ -41,8 +41,8 @@ func TestAssignReplicas(t *testing.T) {
 	wantNodes := []protocol.ClusterNode{
 		{Node: testNode, Gateway: "127.0.0.1:9642", Version: "1.2.3", Alive: true, Problems: []string{"t16/0 is slow"}, State: "active", Replicas: 3, Leaders: 3},
 		{Node: 0xb2, Gateway: "127.0.0.1:9742", Version: "1.2.3", Replicas: 1},
-		{Node: 0xc3, State: "active", Rack: "north", Replicas: 1},
-		{Node: 0xd4, State: "active", Rack: "north"},
+		{Node: 0xc3, State: "active", Rack: "north", Replicas: 1, AgeMillis: -1},
+		{Node: 0xd4, State: "active", Rack: "north", AgeMillis: -1},
 	}
 	if diff := cmp.Diff(wantNodes, nodes); diff != "" {
 		t.Error(diff)

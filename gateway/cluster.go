@@ -11,8 +11,11 @@ import (
 )
 
 // describeCluster tells how the cluster looks from here.
-func (s *Session) describeCluster(c call) {
-	state, view := s.broker.Catalog(), s.broker.Cluster()
+func (s *Session) describeCluster(c call) { c.reply(DescribeCluster(s.broker)) }
+
+// DescribeCluster describes the cluster as a broker sees it.
+func DescribeCluster(b Broker) *protocol.DescribeClusterResponse {
+	state, view := b.Catalog(), b.Cluster()
 	answer := &protocol.DescribeClusterResponse{Cluster: view.Cluster, Self: view.Self, Catalog: state.Version}
 	for _, t := range state.Topics { // any order: a sum has none
 		if !internal(t) {
@@ -21,8 +24,8 @@ func (s *Session) describeCluster(c call) {
 		}
 	}
 	answer.Nodes = clusterNodes(state, view)
-	s.count(state, answer.Nodes)
-	c.reply(answer)
+	answer.Leaderless = count(b, state, answer.Nodes)
+	return answer
 }
 
 // clusterNodes lists the brokers that are seen, and those that the catalog expects and nobody sees, ordered by node.
@@ -30,7 +33,7 @@ func clusterNodes(state *catalog.State, view partitions.ClusterView) []protocol.
 	var nodes []protocol.ClusterNode
 	for _, n := range view.Nodes {
 		nodes = append(nodes, protocol.ClusterNode{
-			Node: n.Node, Gateway: n.Gateway, Version: n.Version, Alive: n.Alive, Problems: n.Problems,
+			Node: n.Node, Gateway: n.Gateway, Version: n.Version, Alive: n.Alive, Problems: n.Problems, AgeMillis: n.AgeMillis,
 		})
 	}
 	for _, n := range state.NodeIDs() {
@@ -40,7 +43,7 @@ func clusterNodes(state *catalog.State, view partitions.ClusterView) []protocol.
 			if known.State == catalog.Gone {
 				continue
 			}
-			nodes, at = append(nodes, protocol.ClusterNode{Node: n}), len(nodes)
+			nodes, at = append(nodes, protocol.ClusterNode{Node: n, AgeMillis: -1}), len(nodes)
 		}
 		nodes[at].State, nodes[at].Rack = known.State.String(), known.Rack
 	}
@@ -48,8 +51,8 @@ func clusterNodes(state *catalog.State, view partitions.ClusterView) []protocol.
 	return nodes
 }
 
-// count adds up what each broker holds and leads.
-func (s *Session) count(state *catalog.State, nodes []protocol.ClusterNode) {
+// count adds up what each broker holds and leads, and returns how many partitions none that lives is known to lead.
+func count(b Broker, state *catalog.State, nodes []protocol.ClusterNode) (leaderless int64) {
 	at := make(map[id.Node]*protocol.ClusterNode, len(nodes))
 	for i := range nodes {
 		at[nodes[i].Node] = &nodes[i]
@@ -61,10 +64,15 @@ func (s *Session) count(state *catalog.State, nodes []protocol.ClusterNode) {
 					n.Replicas++
 				}
 			}
-			leader, _ := s.broker.Leader(id.Partition{Topic: t.ID, Number: int32(number)})
-			if n := at[leader]; n != nil {
+			leader, _ := b.Leader(id.Partition{Topic: t.ID, Number: int32(number)})
+			n := at[leader]
+			if n != nil {
 				n.Leaders++
+			}
+			if n == nil || !n.Alive {
+				leaderless++
 			}
 		}
 	}
+	return leaderless
 }

@@ -15,6 +15,9 @@ type NodeView struct {
 	Gateway string // host:port where clients reach it
 	Version string
 	Alive   bool
-	// Problems are sentences for an operator: replicas quarantined, stopped, a disk below its reserve.
+	// Problems are sentences for an operator: replicas quarantined, stopped, a disk below its reserve. They are what the broker
+	// last told of itself; that it has told nothing for long, while it seems alive, is one of them.
 	Problems []string
+	// AgeMillis is how long ago that was; -1: it never did. 0 for the broker whose view it is.
+	AgeMillis int64
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"troupe/gateway/client"
-	"troupe/gateway/protocol"
 )
 
 func clusterCommand(s *session) *cobra.Command {
@@ -31,7 +30,11 @@ func clusterStatusCommand(s *session) *cobra.Command {
 		Use:   "status",
 		Short: "Show the brokers and what is wrong with them",
 		Long: `Shows the brokers of the cluster as the broker asked sees them, and everything that does not serve as it should: partitions
-that are damaged, stopped or restarting, disks that are full, brokers that are down. Exits 10 if there is anything.
+that are damaged, stopped, restarting or without a leader, disks that are full, brokers that are down. Exits 10 if there is
+anything.
+
+What is said of each broker is what that one last told the broker asked; HEARD says how long ago. Where a broker seems alive and
+has told nothing for long, that is a problem, too.
 
 --exit-when-healthy asks until nothing is wrong any more, and keeps asking where nobody answers yet: for scripts that have
 just started a broker.`,
@@ -130,60 +133,4 @@ type timeoutError struct {
 // Error tells how long it was waited for.
 func (e *timeoutError) Error() string {
 	return fmt.Sprintf("the cluster at %s is not healthy after %v; `troupe cluster status` tells why", e.broker, e.after)
-}
-
-// jsonNode is one broker as --output json shows it.
-type jsonNode struct {
-	Node     string   `json:"node"`
-	Gateway  string   `json:"gateway"`
-	Version  string   `json:"version"`
-	Alive    bool     `json:"alive"`
-	State    string   `json:"state,omitempty"` // whether it may hold replicas
-	Rack     string   `json:"rack,omitempty"`
-	Replicas int64    `json:"replicas"`
-	Leaders  int64    `json:"leaders"`
-	Problems []string `json:"problems"`
-}
-
-// clusterStatus prints a cluster and returns an error that counts its problems.
-func (s *session) clusterStatus(out io.Writer, cluster *protocol.DescribeClusterResponse) error {
-	nodes := []jsonNode{}
-	var rows [][]string
-	problems := []string{}
-	for _, n := range cluster.Nodes {
-		node := jsonNode{n.Node.String(), n.Gateway, n.Version, n.Alive, n.State, n.Rack, n.Replicas, n.Leaders, append([]string{}, n.Problems...)}
-		nodes = append(nodes, node)
-		state := "alive"
-		if !n.Alive {
-			state = "down"
-			problems = append(problems, "broker "+node.Node+" is down")
-		}
-		if n.State == "draining" {
-			state += ", draining"
-		}
-		for _, p := range n.Problems {
-			problems = append(problems, "broker "+node.Node+": "+p)
-		}
-		rows = append(rows, []string{node.Node, node.Gateway, node.Version, state, fmt.Sprint(n.Replicas), fmt.Sprint(n.Leaders), fmt.Sprint(len(n.Problems))})
-	}
-	var err error
-	if s.output == "json" {
-		err = writeJSON(out, map[string]any{"cluster": cluster.Cluster.String(), "healthy": len(problems) == 0,
-			"topics": cluster.Topics, "partitions": cluster.Partitions, "nodes": nodes, "problems": problems})
-	} else {
-		health := "healthy"
-		if len(problems) > 0 {
-			health = "NOT HEALTHY"
-		}
-		fmt.Fprintf(out, "cluster %s: %s, %s, %s, %s\n\n", cluster.Cluster, health, plural(int64(len(nodes)), "broker"),
-			plural(cluster.Topics, "topic"), plural(cluster.Partitions, "partition"))
-		err = writeTable(out, []string{"BROKER", "GATEWAY", "VERSION", "STATE", "REPLICAS", "LEADERS", "PROBLEMS"}, rows)
-		if err == nil && len(problems) > 0 {
-			_, err = fmt.Fprintf(out, "\n%s\n", strings.Join(problems, "\n"))
-		}
-	}
-	if err == nil && len(problems) > 0 {
-		return &unhealthyError{problems}
-	}
-	return err
 }

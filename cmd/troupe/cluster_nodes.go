@@ -18,7 +18,8 @@ func clusterNodesCommand(s *session) *cobra.Command {
 		Use:   "nodes",
 		Short: "Show the brokers: state, rack, replicas, leaders",
 		Long: `Shows every broker that the cluster knows: whether the broker asked sees it alive, whether it takes replicas (active) or is
-being emptied (draining), the rack it stands in, and how many replicas it has and leads.`,
+being emptied (draining), the rack it stands in, and how many replicas it has and leads. HEARD is how long ago it told the broker asked
+of itself.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return s.with(c.Context(), func(broker *client.Client) error {
@@ -34,35 +35,19 @@ being emptied (draining), the rack it stands in, and how many replicas it has an
 
 // showNodes prints the brokers of a cluster.
 func (s *session) showNodes(cluster *protocol.DescribeClusterResponse) error {
-	type shown struct {
-		Node     string `json:"node"`
-		Gateway  string `json:"gateway"`
-		Rack     string `json:"rack"`
-		State    string `json:"state"`
-		Alive    bool   `json:"alive"`
-		Replicas int64  `json:"replicas"`
-		Leaders  int64  `json:"leaders"`
-		Version  string `json:"version"`
-		Asked    bool   `json:"asked"`
-	}
-	all := []shown{}
-	var rows [][]string
-	for _, n := range cluster.Nodes {
-		one := shown{n.Node.String(), n.Gateway, n.Rack, n.State, n.Alive, int64(n.Replicas), int64(n.Leaders), n.Version, n.Node == cluster.Self}
-		all = append(all, one)
-		alive := "alive"
-		switch {
-		case one.Asked:
-			alive = "alive, answered this"
-		case !one.Alive:
-			alive = "down"
-		}
-		rows = append(rows, []string{one.Node, one.Gateway, orNothing(one.Rack), orNothing(one.State), alive, fmt.Sprint(one.Replicas), fmt.Sprint(one.Leaders), one.Version})
-	}
+	all := judge(cluster).Nodes
 	if s.output == "json" {
 		return s.json(all)
 	}
-	return s.table([]string{"BROKER", "GATEWAY", "RACK", "STATE", "SEEN", "REPLICAS", "LEADERS", "VERSION"}, rows)
+	var rows [][]string
+	for _, n := range all {
+		seen := "down"
+		if n.Alive {
+			seen = "alive"
+		}
+		rows = append(rows, []string{n.Node, n.Gateway, orNothing(n.Rack), orNothing(n.State), seen, n.heard(), fmt.Sprint(n.Replicas), fmt.Sprint(n.Leaders), n.Version})
+	}
+	return s.table([]string{"BROKER", "GATEWAY", "RACK", "STATE", "SEEN", "HEARD", "REPLICAS", "LEADERS", "VERSION"}, rows)
 }
 
 // oneBroker demands the id of a broker, and nothing else.

@@ -10,15 +10,18 @@ import (
 
 // TestUnhealthy shows what is wrong with a cluster, and tells programs and scripts.
 func TestUnhealthy(t *testing.T) {
-	cluster := &protocol.DescribeClusterResponse{Cluster: 1, Topics: 1, Partitions: 2, Nodes: []protocol.ClusterNode{
-		{Node: 1, Gateway: "127.0.0.1:9642", Version: "test", Alive: true, Problems: []string{"topic pets, partition 1: quarantined"}},
-		{Node: 2, Gateway: "127.0.0.1:9652", Version: "test"},
+	cluster := &protocol.DescribeClusterResponse{Cluster: 1, Topics: 1, Partitions: 2, Self: 3, Leaderless: 1, Nodes: []protocol.ClusterNode{
+		{Node: 1, Gateway: "127.0.0.1:9642", Version: "test", Alive: true, AgeMillis: 1234, Problems: []string{"topic pets, partition 1: quarantined"}},
+		{Node: 2, Gateway: "127.0.0.1:9652", Version: "test", AgeMillis: -1},
+		{Node: 3, Alive: true},
+		{Node: 4, State: "gone", AgeMillis: 90_000},
 	}}
-	want := []string{"NOT HEALTHY", "topic pets, partition 1: quarantined", "broker 0000000000000002 is down"}
+	want := []string{"NOT HEALTHY", "topic pets, partition 1: quarantined", "broker 0000000000000002 is down", "1 partition without a leader",
+		"1.2 s ago", "never", "now", "gone"}
 	var out bytes.Buffer
 	s := &session{output: "table"}
 	err := s.clusterStatus(&out, cluster)
-	if err == nil || err.Error() != "the cluster is not healthy: 2 problems" {
+	if err == nil || err.Error() != "the cluster is not healthy: 3 problems" {
 		t.Error(err)
 	}
 	for _, w := range want {
@@ -31,12 +34,9 @@ func TestUnhealthy(t *testing.T) {
 	if err := s.clusterStatus(&out, cluster); err == nil {
 		t.Error("a program is told that all is well")
 	}
-	var told struct {
-		Healthy  bool
-		Problems []string
-	}
+	var told clusterHealth
 	decode(t, out.String(), &told)
-	if told.Healthy || len(told.Problems) != 2 {
+	if told.Healthy || len(told.Problems) != 3 || told.Nodes[1].AgeSeconds != nil || *told.Nodes[0].AgeSeconds != 1.234 {
 		t.Errorf("%+v", told)
 	}
 }

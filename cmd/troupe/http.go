@@ -16,6 +16,7 @@ import (
 	"troupe/actors"
 	"troupe/cmd/troupe/config"
 	"troupe/cmd/troupe/metrics"
+	"troupe/gateway"
 	"troupe/membership"
 )
 
@@ -86,6 +87,7 @@ func (l *lookout) routes(profiles bool) http.Handler {
 	routes.Handle("GET /metrics", l.metrics.Handler())
 	routes.HandleFunc("GET /healthz", l.alive)
 	routes.HandleFunc("GET /readyz", l.ready)
+	routes.HandleFunc("GET /cluster", l.cluster)
 	if profiles {
 		routes.HandleFunc("GET /debug/pprof/", pprof.Index)
 		routes.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -112,7 +114,7 @@ func (l *lookout) wait(reason string) {
 }
 
 func (l *lookout) index(w http.ResponseWriter, _ *http.Request) {
-	fmt.Fprintln(w, "/metrics  for Prometheus\n/healthz  is the broker alive\n/readyz   may it be sent traffic")
+	fmt.Fprintln(w, "/metrics  for Prometheus\n/healthz  is the broker alive\n/readyz   may it be sent traffic\n/cluster  how is the cluster, seen from here")
 }
 
 // alive answers as long as the process does.
@@ -145,6 +147,20 @@ func (l *lookout) ready(w http.ResponseWriter, _ *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	answer(w, status, r)
+}
+
+// cluster tells how the cluster is, as this broker sees it, what is wrong with it, and how old that knowledge is.
+func (l *lookout) cluster(w http.ResponseWriter, _ *http.Request) {
+	node := l.node.Load()
+	if node == nil {
+		answer(w, http.StatusServiceUnavailable, clusterHealth{Nodes: []jsonNode{}, Problems: []string{"the broker opens its data"}})
+		return
+	}
+	h, status := judge(gateway.DescribeCluster(node.Router())), http.StatusOK
+	if !h.Healthy {
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, h)
 }
 
 func answer(w http.ResponseWriter, status int, body any) {

@@ -93,6 +93,22 @@ func TestHealth(t *testing.T) {
 }
 
 // TestMetrics finds what a client did among what a broker counts.
+// TestClusterOverHTTP is told of the whole cluster as seen from a broker, and by the code whether all is well.
+func TestClusterOverHTTP(t *testing.T) {
+	broker, _ := serving(t)
+	status, body := get(t, broker.HTTP, "/cluster")
+	var h clusterHealth
+	decode(t, body, &h)
+	if status != http.StatusOK || !h.Healthy || len(h.Nodes) != 1 || !h.Nodes[0].Asked || *h.Nodes[0].AgeSeconds != 0 {
+		t.Errorf("%d %s", status, body)
+	}
+	w := httptest.NewRecorder()
+	new(lookout).cluster(w, nil)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("before there is anything to tell: %d", w.Code)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	broker, _ := serving(t)
 	at := "--broker=" + broker.Gateway

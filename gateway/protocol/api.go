@@ -37,7 +37,7 @@ var apis = []struct {
 	{APIHello, "Hello", 1, func() Message { return new(HelloRequest) }, func() Message { return new(HelloResponse) }},
 	{APIPing, "Ping", 1, func() Message { return new(PingRequest) }, func() Message { return new(PingResponse) }},
 	{APIMetadata, "Metadata", 2, func() Message { return new(MetadataRequest) }, func() Message { return new(MetadataResponse) }},
-	{APIDescribeCluster, "DescribeCluster", 2, func() Message { return new(DescribeClusterRequest) }, func() Message { return new(DescribeClusterResponse) }},
+	{APIDescribeCluster, "DescribeCluster", 3, func() Message { return new(DescribeClusterRequest) }, func() Message { return new(DescribeClusterResponse) }},
 	{APIDrainNode, "DrainNode", 1, func() Message { return new(DrainNodeRequest) }, func() Message { return new(DrainNodeResponse) }},
 	{APIDismissNode, "DismissNode", 1, func() Message { return new(DismissNodeRequest) }, func() Message { return new(DismissNodeResponse) }},
 	{APICreateTopic, "CreateTopic", 2, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},

@@ -12,6 +12,7 @@ type DescribeClusterResponse struct {
 	Catalog    id.Offset
 	Topics     int64 // internal ones not counted
 	Partitions int64 // of those topics
+	Leaderless int64 // partitions of which no living leader is known, internal ones included
 	Nodes      []ClusterNode
 }
 
@@ -21,11 +22,13 @@ type ClusterNode struct {
 	Gateway  string // host:port for clients
 	Version  string
 	Alive    bool
-	Problems []string // sentences for an operator
+	Problems []string // sentences for an operator, as the broker last told them
 	State    string   // whether it may hold replicas: active, draining, gone; empty if the catalog does not know it
 	Rack     string   // where it stands; empty: nobody said
 	Replicas int64    // of partitions assigned to it, internal ones included
 	Leaders  int64    // partitions that it leads, as far as is known, internal ones included
+	// AgeMillis is how long ago it told what is said of it here; -1: it never has. 0 for the one that answers.
+	AgeMillis int64
 }
 
 // API returns APIDescribeCluster.
@@ -39,15 +42,16 @@ func (m *DescribeClusterRequest) encode(w *writer) { w.fields(0) }
 func (m *DescribeClusterRequest) decode(r *reader) { r.fields(func(string) bool { return false }) }
 
 func (m *DescribeClusterResponse) encode(w *writer) {
-	w.fields(6)
+	w.fields(7)
 	w.putStr("cluster", m.Cluster.String())
 	w.putNode("self", m.Self)
 	w.putInt("catalog", int64(m.Catalog))
 	w.putInt("topics", m.Topics)
 	w.putInt("partitions", m.Partitions)
+	w.putInt("leaderless", m.Leaderless)
 	w.putList("nodes", len(m.Nodes))
 	for _, n := range m.Nodes {
-		w.fields(9)
+		w.fields(10)
 		w.putNode("node", n.Node)
 		w.putStr("gateway", n.Gateway)
 		w.putStr("version", n.Version)
@@ -57,6 +61,7 @@ func (m *DescribeClusterResponse) encode(w *writer) {
 		w.putStr("rack", n.Rack)
 		w.putInt("replicas", n.Replicas)
 		w.putInt("leaders", n.Leaders)
+		w.putInt("age_ms", n.AgeMillis)
 	}
 }
 
@@ -74,6 +79,8 @@ func (m *DescribeClusterResponse) decode(r *reader) {
 			m.Topics = r.int(0, maxInt64)
 		case "partitions":
 			m.Partitions = r.int(0, maxInt64)
+		case "leaderless":
+			m.Leaderless = r.int(0, maxInt64)
 		case "nodes":
 			m.Nodes = listOf[ClusterNode](r, maxAnswers)
 		default:
@@ -104,6 +111,8 @@ func (n *ClusterNode) decode(r *reader) {
 			n.Replicas = r.int(0, maxInt64)
 		case "leaders":
 			n.Leaders = r.int(0, maxInt64)
+		case "age_ms":
+			n.AgeMillis = r.int(-1, maxInt64)
 		default:
 			return false
 		}
