@@ -25,6 +25,8 @@ type Options struct {
 	Random *rand.Rand
 	// Holder says, for people, who opens the directory: whoever finds it locked is told. Optional.
 	Holder string
+	// Recovers opens the directory also where the recovery of the cluster's catalog is not finished: to finish it.
+	Recovers bool
 
 	system system // nil for the real one
 }
@@ -34,7 +36,7 @@ const defaultSegmentBytes = 2 << 20
 // Directory is a broker's data directory:
 //
 //	lock                        held while the directory is open
-//	identity                    node, cluster, incarnation
+//	identity                    node, cluster, incarnation, epoch
 //	register                    every replica id ever started here
 //	replicas/t7-p0-r12/         one replica's log: topic id, partition, replica id
 //	    hardstate               term, vote, commit and durable index
@@ -42,7 +44,7 @@ const defaultSegmentBytes = 2 << 20
 //	    base-<index>            what the log continues from, once its front was dropped or a snapshot replaced it
 //	    snapshot-<index>        one that is being installed
 //	    <first index>           segments
-//	aside/t7-p0-r12-1/          what a repair found, kept for its owner to delete: see salvage.go
+//	aside/t7-p0-r12-1/          what a repair found or another epoch left, kept for its owner to delete: salvage.go, epoch.go
 //
 // Its methods may be called by any number of goroutines.
 type Directory struct {
@@ -62,8 +64,9 @@ type Directory struct {
 }
 
 // OpenDirectory opens a data directory, or makes it where there is none, locks it against other processes, and counts its
-// incarnation up. It returns an error that unwraps to ErrLocked when somebody has it open, to partitions.ErrDamaged when
-// identity or register are missing or cannot be read, and to partitions.ErrNewer when a newer program wrote it.
+// incarnation up. It returns an error that unwraps to ErrLocked when somebody has it open, to ErrRecovering while a recovery
+// there is unfinished, to partitions.ErrDamaged when identity or register are missing or cannot be read, and to
+// partitions.ErrNewer when a newer program wrote it.
 func OpenDirectory(path string, options Options) (*Directory, error) {
 	if options.SegmentBytes == 0 {
 		options.SegmentBytes = defaultSegmentBytes
@@ -151,6 +154,9 @@ func (d *Directory) load() error {
 		if d.identity, err = ParseIdentity(b); err != nil {
 			return fmt.Errorf("%s: %w", identityName, err)
 		}
+	}
+	if d.identity.Recovering && !d.options.Recovers {
+		return ErrRecovering
 	}
 	d.register, err = openRegister(sys, d.path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -242,19 +248,21 @@ func (d *Directory) Identity() Identity {
 	return d.identity
 }
 
-// SetCluster makes the directory belong to a cluster, durably. A directory belongs to one cluster for ever: it is an error
-// to name another one.
-func (d *Directory) SetCluster(c id.Cluster) error {
+// SetCluster makes the directory belong to a cluster as of an epoch, durably. A directory belongs to one cluster for ever, and its
+// epoch is another matter (epoch.go): it is an error to name others.
+func (d *Directory) SetCluster(c id.Cluster, e id.Epoch) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch next := d.identity; next.Cluster {
-	case c:
+	next := d.identity
+	switch {
+	case next.Cluster == c && next.Epoch == e:
 		return nil
-	case 0:
-		next.Cluster = c
+	case next.Cluster == 0:
+		next.Cluster, next.Epoch = c, e
 		return d.setIdentity(next)
 	}
-	return fmt.Errorf("data directory %s belongs to cluster %v, it cannot join %v: use an empty directory", d.path, d.identity.Cluster, c)
+	return fmt.Errorf("data directory %s belongs to cluster %v, epoch %v, it cannot join %v, epoch %v: use an empty directory",
+		d.path, next.Cluster, next.Epoch, c, e)
 }
 
 // Registered tells whether a replica was ever created here, removed ones included.

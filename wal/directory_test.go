@@ -22,10 +22,10 @@ func TestDirectoryIdentity(t *testing.T) {
 	if first.Node == 0 || first.Cluster != 0 || first.Incarnation != 1 {
 		t.Fatalf("identity %+v", first)
 	}
-	must(t, b.directory.SetCluster(77))
-	must(t, b.directory.SetCluster(77))
-	if err := b.directory.SetCluster(78); err == nil {
-		t.Fatal("the directory changed its cluster")
+	must(t, b.directory.SetCluster(77, 0))
+	must(t, b.directory.SetCluster(77, 0))
+	if b.directory.SetCluster(78, 0) == nil || b.directory.SetCluster(77, 1<<32) == nil {
+		t.Fatal("the directory changed its cluster, or its epoch")
 	}
 	must(t, b.directory.Close())
 	b.options.Random = nil

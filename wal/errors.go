@@ -6,6 +6,10 @@ import "errors"
 var (
 	// ErrLocked: another process, or another part of this one, has the data directory open.
 	ErrLocked = errors.New("wal: data directory is in use")
+	// ErrRecovering: the recovery of the cluster's catalog in this data directory was interrupted, and must be finished first.
+	ErrRecovering = errors.New("wal: a recovery of the cluster's catalog is not finished here; run `troupe cluster recover` on it again")
+	// ErrEpoch: a data directory follows another epoch of its cluster, which it cannot leave for the one named.
+	ErrEpoch = errors.New("wal: another epoch of the cluster")
 	// ErrOpen: the replica's log is open already; a log has one owner.
 	ErrOpen = errors.New("wal: log is already open")
 	// ErrNotRegistered: no replica of that id was ever created in this data directory.

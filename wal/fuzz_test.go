@@ -182,6 +182,7 @@ func FuzzParseRegister(f *testing.F) {
 
 func FuzzParseIdentity(f *testing.F) {
 	f.Add(goldenIdentity.AppendTo(nil))
+	f.Add(Identity{Node: 1, Epoch: 7 << 32, Recovering: true}.AppendTo(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		i, err := ParseIdentity(b)
 		if err != nil {

@@ -60,6 +60,9 @@ func TestGolden(t *testing.T) {
 	golden(t, "checkpoint", AppendCheckpoint(nil, 7, &c))
 	golden(t, "register", goldenRegistration.AppendTo(Registration{Replica: 1}.AppendTo(nil)))
 	golden(t, "identity", goldenIdentity.AppendTo(nil))
+	recovering := goldenIdentity
+	recovering.Epoch, recovering.Recovering = 0x3132333435363738, true
+	golden(t, "identity-recovering", recovering.AppendTo(nil))
 }
 
 func TestFrameRoundTrip(t *testing.T) {

@@ -111,15 +111,20 @@ func (o *Offline) keep(s Stored, names []string) (string, error) {
 
 // aside returns a path, not used yet, for what is kept of a replica.
 func (o *Offline) aside(s Stored) (string, error) {
-	directory := filepath.Join(o.Data, asideName)
+	return asidePath(o.sys, o.Data, filepath.Base(s.Path))
+}
+
+// asidePath returns a path in a data directory, not used yet, for what is kept of a replica's directory.
+func asidePath(sys system, data, name string) (string, error) {
+	directory := filepath.Join(data, asideName)
 	if err := os.MkdirAll(directory, 0o750); err != nil {
 		return "", err
 	}
-	if err := o.sys.syncDirectory(o.Data); err != nil {
+	if err := sys.syncDirectory(data); err != nil {
 		return "", err
 	}
 	for n := 1; ; n++ {
-		path := filepath.Join(directory, fmt.Sprintf("%s-%d", filepath.Base(s.Path), n))
+		path := filepath.Join(directory, fmt.Sprintf("%s-%d", name, n))
 		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 			return path, nil
 		} else if err != nil {

@@ -41,7 +41,7 @@ func (b *service) join(ctx context.Context) error {
 		Adopt: b.directory.SetCluster,
 		Found: func() (id.Cluster, error) {
 			founded := id.Cluster(identity.Node)
-			return founded, b.directory.SetCluster(founded)
+			return founded, b.directory.SetCluster(founded, 0)
 		},
 		Problem: b.met,
 		Log:     b.log,

@@ -115,7 +115,7 @@ func (b *service) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the broker does not start on %s: %w", b.config.Data.Directory, err)
 	}
-	return b.directory.SetCluster(cluster)
+	return b.directory.SetCluster(cluster, identity.Epoch)
 }
 
 // founds tells whether this directory is to give birth to a cluster's catalog. It never does twice: its register remembers.

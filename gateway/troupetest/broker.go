@@ -158,7 +158,7 @@ func (b *Broker) start() (err error) {
 			Catalog: b.founder, Alive: true,
 		}, node)
 	}
-	if err := errors.Join(node.Run(ctx), directory.SetCluster(cluster)); err != nil {
+	if err := errors.Join(node.Run(ctx), directory.SetCluster(cluster, identity.Epoch)); err != nil {
 		return errors.Join(err, listener.Close(), node.Shutdown(ctx), directory.Close())
 	}
 	b.address, b.directory, b.node = listener.Addr().String(), directory, node

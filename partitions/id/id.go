@@ -1,10 +1,13 @@
 package id
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 )
 
 // ErrMalformed is returned by the Parse functions for text that names no identifier of the kind asked for.
@@ -42,6 +45,35 @@ type Cluster uint64
 
 // String prints the id as 16 hexadecimal digits.
 func (c Cluster) String() string { return fmt.Sprintf("%016x", uint64(c)) }
+
+// Epoch tells which catalog a cluster follows: its number counts how often the catalog lost its majority for ever and was recovered
+// from one survivor, and its mark, drawn at random, tells two recoveries apart that know nothing of each other. Zero: it never was.
+type Epoch uint64
+
+// Next draws an epoch that follows e.
+func (e Epoch) Next(r *rand.Rand) Epoch { return Epoch(uint64(e.Number()+1)<<32 | uint64(r.Uint32())) }
+
+// Number counts the recoveries.
+func (e Epoch) Number() uint32 { return uint32(e >> 32) }
+
+// String prints the number, the mark in hexadecimal, and two digits that a mistyped one does not match: "2-9c0ffee1d3".
+func (e Epoch) String() string {
+	if e == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d-%08x%02x", e.Number(), uint32(e), byte(crc32.ChecksumIEEE(binary.BigEndian.AppendUint64(nil, uint64(e)))))
+}
+
+// ParseEpoch reads what Epoch.String prints of any but zero. It returns ErrMalformed for anything else.
+func ParseEpoch(s string) (Epoch, error) {
+	number, mark, _ := strings.Cut(s, "-")
+	n, err := strconv.ParseUint(number, 10, 32)
+	m, wrong := strconv.ParseUint(mark, 16, 40)
+	if e := Epoch(n<<32 | m>>8); err == nil && wrong == nil && n > 0 && e.String() == s {
+		return e, nil
+	}
+	return 0, fmt.Errorf("epoch %q: %w", s, ErrMalformed)
+}
 
 // Node names a broker for as long as its data directory lives. Zero names none.
 type Node uint64
