@@ -101,18 +101,41 @@ func (i *Inheritance) Take(entries []Entry) ([]Entry, error) {
 	return own, nil
 }
 
-// End is what finishes the inheritance once everything is taken: the gap, and, when that is durable and not before, the hard
-// state. A hard state alone would pass for a log that is whole.
-func (i *Inheritance) End() (gap Entry, state HardState, err error) {
+// End is what finishes the inheritance once everything is taken: the gap, with the batches that are to follow it, and, when that
+// is durable and not before, the hard state. A hard state alone would pass for a log that is whole.
+//
+// The last entry alone is of the heir's own term: once it is durable, so is everything before it, and the term tells that.
+func (i *Inheritance) End(batches ...[]byte) (end []Entry, state HardState, err error) {
 	if i.last != i.from.Last {
-		return gap, state, fmt.Errorf("replica %d has entries up to %d, %d are taken: %w", i.from.Replica, i.from.Last, i.last, ErrDamaged)
+		return nil, state, fmt.Errorf("replica %d has entries up to %d, %d are taken: %w", i.from.Replica, i.from.Last, i.last, ErrDamaged)
 	}
-	term := i.from.HardState.Term + InheritedTerms
+	before := i.from.HardState.Term
+	term := before + InheritedTerms
 	if i.next > math.MaxInt64-InheritedOffsets || term > math.MaxInt32-InheritedTerms {
-		return gap, state, fmt.Errorf("replica %d ends at offset %d in term %d, no room is left behind them: %w",
-			i.from.Replica, i.next, i.from.HardState.Term, ErrUnavailable)
+		return nil, state, fmt.Errorf("replica %d ends at offset %d in term %d, no room is left behind them: %w",
+			i.from.Replica, i.next, before, ErrUnavailable)
 	}
-	payload := Gap{First: i.next, Next: i.next + InheritedOffsets}.AppendTo(nil)
-	gap = Entry{Index: i.last + 1, Term: term, Type: EntryGap, AppendTime: i.clock, Payload: payload}
-	return gap, HardState{Term: term, Commit: gap.Index}, nil
+	add := func(t EntryType, at id.Timestamp, payload []byte) {
+		end = append(end, Entry{Index: i.last + 1 + id.Index(len(end)), Term: before, Type: t, AppendTime: at, Payload: payload})
+	}
+	gap := Gap{First: i.next, Next: i.next + InheritedOffsets}
+	add(EntryGap, i.clock, gap.AppendTo(nil))
+	next := gap.Next
+	for _, b := range batches {
+		h, err := batch.ParseHeader(b)
+		if err != nil {
+			return nil, state, fmt.Errorf("%w: %w", ErrInvalidBatch, err)
+		}
+		own := slices.Clone(b)
+		batch.Stamp(own, next, before)
+		h.BaseOffset = next
+		next = h.NextOffset()
+		add(EntryBatch, i.clock, own)
+	}
+	if len(batches) > 0 {
+		add(EntryEmpty, 0, nil)
+	}
+	last := &end[len(end)-1]
+	last.Term = term
+	return end, HardState{Term: term, Commit: last.Index}, nil
 }

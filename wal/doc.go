@@ -45,6 +45,9 @@
 //     offsets around it, and the new file takes the name of the old one when it is durable. A crash leaves the hole or what
 //     fills it, segment by segment. The hard state is not touched, for it tells of nothing new; what has been forgotten, an
 //     end or a vote, is never filled, because no peer knows what this replica promised.
+//   - An epoch of the cluster (epoch.go) is on disk before a log of it begins, with a mark that keeps brokers out until that log
+//     is whole; and it is adopted only after the replicas that were of an earlier one are removed. So none of theirs is ever
+//     opened in it, nor does a broker speak of an epoch that a power loss takes back.
 //   - Names: a replica's directory is complete and durable before it gets its name, has its name before it is registered,
 //     and is registered before its id is used. A registered id without its directory has forgotten (amnesia).
 //
@@ -78,5 +81,6 @@
 // log.go writes, cut.go truncates, front.go drops what was deleted, install.go replaces it all by a snapshot, fill.go
 // puts back what was damaged (mending.go decides), rest.go lets go of memory, open.go repairs, reader.go reads, scrub.go
 // verifies what nobody reads. inspect.go looks at logs at rest, loss.go tells what their damage costs, salvage.go repairs them.
-// directory.go and replicas.go hold the logs of a broker; register.go and identity.go what must outlive them.
+// directory.go and replicas.go hold the logs of a broker; register.go and identity.go what must outlive them; epoch.go is for the
+// day on which the catalog is lost.
 package wal

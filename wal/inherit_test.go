@@ -1,9 +1,11 @@
 package wal
 
 import (
+	"errors"
 	"testing"
 
 	"troupe/partitions"
+	"troupe/partitions/batch"
 	"troupe/partitions/id"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,8 +39,9 @@ func TestHeirIsUnfinishedUntilTheEnd(t *testing.T) {
 	must(t, b.directory.Create(testPartition, testHeir, birth, state))
 	own, err := i.Take(s.entries)
 	must(t, err)
-	gap, last, err := i.End()
+	end, last, err := i.End()
 	must(t, err)
+	gap := end[0]
 	unfinished := func(want bool) {
 		t.Helper()
 		b.restart()
@@ -76,5 +79,53 @@ func TestHeirIsUnfinishedUntilTheEnd(t *testing.T) {
 	}
 	if want := (partitions.Gap{First: s.offset, Next: s.offset + partitions.InheritedOffsets}); string(gap.Payload) != string(want.AppendTo(nil)) {
 		t.Errorf("gap %x", gap.Payload)
+	}
+}
+
+// TestInheritWithBatches: an heir whose log ends with more than the gap is unfinished until the last entry is there.
+func TestInheritWithBatches(t *testing.T) {
+	b := newBench(t, Options{})
+	s := newStory()
+	from := b.open()
+	must(t, from.Append([]partitions.Write{{Entries: append([]partitions.Entry{s.empty()}, s.batches(5, 300)...)}}))
+	must(t, from.Sync())
+	must(t, from.Close())
+	from = b.open()
+	i, err := partitions.Inherit(from.Recovered(), partitions.Placed{Replica: testHeir, Node: 9})
+	must(t, err)
+	birth, state := i.Birth()
+	must(t, b.directory.Create(testPartition, testHeir, birth, state))
+	own, err := i.Take(s.entries)
+	must(t, err)
+	added := newStory().batches(2, 30)
+	end, last, err := i.End(added[0].Payload, added[1].Payload)
+	must(t, err)
+	own = append(own, end...)
+	next := s.offset + partitions.InheritedOffsets
+	for _, e := range end[1:3] {
+		h, err := batch.ParseHeader(e.Payload)
+		must(t, err)
+		if h.BaseOffset != next {
+			t.Fatalf("a batch at offset %d, not at %d", h.BaseOffset, next)
+		}
+		next = h.NextOffset()
+	}
+	for k, e := range own {
+		to := b.openHeir()
+		must(t, to.Append([]partitions.Write{{Entries: []partitions.Entry{e}}}))
+		must(t, to.Sync())
+		b.restart()
+		to = b.openHeir()
+		found := to.Recovered()
+		must(t, to.Close())
+		if got := partitions.Unfinished(found, testReplica); got != (k < len(own)-1) || found.Damage != nil {
+			t.Fatalf("with %d of %d entries, unfinished: %v; %+v", k+1, len(own), got, found)
+		}
+		if k == len(own)-1 && (found.HardState.Term != last.Term || found.Last != last.Commit) {
+			t.Fatalf("%+v, want %+v", found, last)
+		}
+	}
+	if _, _, err := i.End([]byte("no batch")); !errors.Is(err, partitions.ErrInvalidBatch) {
+		t.Fatal(err)
 	}
 }

@@ -43,6 +43,8 @@ type State struct {
 	Version id.Offset
 	// Cluster is 0 until the cluster's first command, Bootstrap, has been applied.
 	Cluster id.Cluster
+	// Epoch is that of the newest recovery of the catalog itself, 0 if there was none. Its number only grows.
+	Epoch id.Epoch
 	// Topics and ByName hold the same topics: ByName[t.Name] = t.ID for every one of them, the catalog's own included.
 	Topics map[id.TopicID]*Topic
 	ByName map[id.Topic]id.TopicID

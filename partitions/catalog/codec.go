@@ -26,6 +26,7 @@ import (
 //	11 Drain            node u64 | on u8: 0 or 1
 //	12 Dismiss          node u64
 //	13 Recover          partition | survivor uvarint | if varint | at varint
+//	14 Succeed          epoch u64 | survivor uvarint | at varint
 //
 //	string     uvarint length, bytes
 //	settings   uvarint n, n × (string name, string value), names ascending
@@ -52,6 +53,7 @@ const (
 	kindDrain            commandKind = 11
 	kindDismiss          commandKind = 12
 	kindRecover          commandKind = 13
+	kindSucceed          commandKind = 14
 )
 
 func (Bootstrap) kind() commandKind        { return kindBootstrap }
@@ -65,6 +67,7 @@ func (Enlist) kind() commandKind           { return kindEnlist }
 func (Drain) kind() commandKind            { return kindDrain }
 func (Dismiss) kind() commandKind          { return kindDismiss }
 func (Recover) kind() commandKind          { return kindRecover }
+func (Succeed) kind() commandKind          { return kindSucceed }
 
 // Encode returns a command's bytes: equal commands have equal bytes.
 func Encode(c Command) []byte {
@@ -117,6 +120,8 @@ func decodeBody(kind commandKind, r *reader) Command {
 		return Dismiss{Node: id.Node(r.fixed())}
 	case kindRecover:
 		return Recover{Partition: r.partition(), Survivor: id.Replica(r.uvarint()), If: id.Offset(r.varint()), At: id.Timestamp(r.varint())}
+	case kindSucceed:
+		return Succeed{Epoch: id.Epoch(r.fixed()), Survivor: id.Replica(r.uvarint()), At: id.Timestamp(r.varint())}
 	}
 	return nil
 }
@@ -171,4 +176,9 @@ func (c Dismiss) encode(b []byte) []byte { return binary.LittleEndian.AppendUint
 func (c Recover) encode(b []byte) []byte {
 	b = binary.AppendUvarint(appendPartition(b, c.Partition), uint64(c.Survivor))
 	return binary.AppendVarint(binary.AppendVarint(b, int64(c.If)), int64(c.At))
+}
+
+func (c Succeed) encode(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(c.Epoch))
+	return binary.AppendVarint(binary.AppendUvarint(b, uint64(c.Survivor)), int64(c.At))
 }

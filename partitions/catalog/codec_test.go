@@ -68,6 +68,7 @@ var golden = []struct {
 		Recover{Partition: id.Partition{Topic: 300, Number: 2}, Survivor: 300, If: 7, At: -1},
 		"010dac0202" + "ac02" + "0e" + "01",
 	},
+	{Succeed{Epoch: 0x0102030405060708, Survivor: 300, At: -1}, "010e0807060504030201" + "ac02" + "01"},
 }
 
 func TestCommandBytes(t *testing.T) {
@@ -142,6 +143,35 @@ const goldenSnapshotOld = "010ac100000000000000120502" + // format, version 5, c
 	"1001" + "61" + "a413" + "01" + "087265706c69636173" + "0131" + "01" + "01020700000000000000" + "01020700000000000000" +
 	"02" + "1100" + "030700000000000000" + "1101" + "040800000000000000" // doomed
 
+// goldenSnapshotEpoch is a catalog that was recovered and had nothing else in it.
+const goldenSnapshotEpoch = "0404c1000000000000000700000001000000" + // format, version 2, cluster, epoch
+	"908080808020" + "838080808020" + "828080808040" + // next topic, replica, producer: 2^40 further
+	"01" + "01095f5f636174616c6f67" + "ce0f" + "00" + "01" + "01010700000000000000" + // __catalog
+	"01" + "828080808020" + "0700000000000000" + "01" + "010700000000000000" + "0101" + "02" + "00" + // on its heir; replica 1 leaves
+	"01" + "0a" + "010700000000000000" + "828080808020" + "00" + "02" + // its recovery
+	"00" + "01" + "0700000000000000" + "01" + "00" // none doomed; nodes
+
+func TestEpochSnapshotBytes(t *testing.T) {
+	s := booted(t)
+	s.want(Succeed{Epoch: 1<<32 | 7, Survivor: 1, At: 5}, nil)
+	b := s.fold.Snapshot()
+	if got := hex.EncodeToString(b); got != goldenSnapshotEpoch {
+		t.Fatalf("\n got %s\nwant %s", got, goldenSnapshotEpoch)
+	}
+	restored := NewFold()
+	if err := restored.Restore(b); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(s.fold.State(), restored.State()); d != "" {
+		t.Fatalf("restored (-want +got):\n%s", d)
+	}
+	for cut := range b {
+		if err := NewFold().Restore(b[:cut]); !errors.Is(err, ErrInvalidSnapshot) {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+	}
+}
+
 func TestSnapshotBytes(t *testing.T) {
 	s := booted(t)
 	a := topic("a", 1)
@@ -160,7 +190,7 @@ func TestSnapshotBytes(t *testing.T) {
 		}
 	}
 	broken := NewFold()
-	if err := broken.Restore(append([]byte{4}, b[1:]...)); !errors.Is(err, ErrInvalidSnapshot) {
+	if err := broken.Restore(append([]byte{5}, b[1:]...)); !errors.Is(err, ErrInvalidSnapshot) {
 		t.Errorf("another format: %v", err)
 	}
 	if d := cmp.Diff(NewFold().State(), broken.State()); d != "" {
@@ -259,6 +289,11 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(old)
+	epoch, err := hex.DecodeString(goldenSnapshotEpoch)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(epoch)
 	f.Add(NewFold().Snapshot())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fold := NewFold()
@@ -266,7 +301,7 @@ func FuzzRestore(f *testing.F) {
 			return
 		}
 		again := fold.Snapshot()
-		if b[0] != snapshotFormat {
+		if b[0] < snapshotFormat {
 			if err := NewFold().Restore(again); err != nil {
 				t.Fatalf("%x was restored as %x: %v", b, again, err)
 			}

@@ -83,11 +83,21 @@ func (c Recover) apply(next *State) (Result, error) {
 	if node := next.Nodes[survivor.Node]; node != nil && node.State == Gone {
 		return Result{Topic: t}, fmt.Errorf("partition %v: broker %v is gone for ever: %w", c.Partition, survivor.Node, ErrUnknownNode)
 	}
-	heir := next.place(survivor.Node)
-	record := Recovery{At: c.At, Survivor: survivor, Heir: heir.Replica, GivenUp: slices.Delete(whole, at, at+1), Version: next.Version}
+	return Result{Topic: next.goOn(c.Partition, a, survivor, c.At)}, nil
+}
+
+// goOn has a partition go on with what one replica has.
+func (s *State) goOn(p id.Partition, a Assignment, survivor partitions.Placed, at id.Timestamp) *Topic {
+	heir := s.place(survivor.Node)
+	record := Recovery{At: at, Survivor: survivor, Heir: heir.Replica, Version: s.Version}
+	for _, p := range a.Whole() {
+		if p != survivor {
+			record.GivenUp = append(record.GivenUp, p)
+		}
+	}
 	sortPlaced(record.GivenUp)
 	to := Assignment{
-		Founders: a.Founders, Replicas: []partitions.Placed{heir}, Leaving: a.All(), Version: next.Version, Settled: a.Settled,
+		Founders: a.Founders, Replicas: []partitions.Placed{heir}, Leaving: a.All(), Version: s.Version, Settled: a.Settled,
 		Recoveries: append(slices.Clone(a.Recoveries), record),
 	}
 	to.Recoveries = to.Recoveries[max(0, len(to.Recoveries)-maxRecoveries):]
@@ -95,5 +105,5 @@ func (c Recover) apply(next *State) (Result, error) {
 	for _, p := range to.Leaving {
 		to.Ruined = append(to.Ruined, p.Replica)
 	}
-	return Result{Topic: next.assign(c.Partition, to)}, nil
+	return s.assign(p, to)
 }

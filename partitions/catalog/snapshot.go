@@ -10,10 +10,10 @@ import (
 
 // A snapshot is the whole State; a checkpoint of the catalog's partition carries it (and its checksum):
 //
-//	+---------+---------+---------+------------+--------------+---------------+--------+--------+-------+
-//	| format  | version | cluster | next topic | next replica | next producer | topics | doomed | nodes |
-//	| u8 = 3  | varint  | u64     | uvarint    | uvarint      | varint        |        |        |       |
-//	+---------+---------+---------+------------+--------------+---------------+--------+--------+-------+
+//	+---------+---------+---------+-------+------------+--------------+---------------+--------+--------+-------+
+//	| format  | version | cluster | epoch | next topic | next replica | next producer | topics | doomed | nodes |
+//	| u8 = 4  | varint  | u64     | u64   | uvarint    | uvarint      | varint        |        |        |       |
+//	+---------+---------+---------+-------+------------+--------------+---------------+--------+--------+-------+
 //	topics      uvarint n, n × topic, ids ascending
 //	topic       id uvarint | name string | created varint | settings | partitions: uvarint n, n × assignment
 //	assignment  founders | replicas | leaving | ruined: uvarint n, n × uvarint replica | version varint | settled varint
@@ -24,10 +24,12 @@ import (
 //	nodes       uvarint n, n × (node u64 | state u8 | rack string), ids ascending
 //	placed      replica uvarint | node u64
 //
-// Primitives are those of commands (codec.go). Equal states have equal snapshots. Formats 1 and 2 are read and never
-// written: format 2 has no recoveries, and format 1 ends an assignment with replicas, and the snapshot with doomed: its one node
-// is the catalog's founder.
+// Primitives are those of commands (codec.go). Equal states have equal snapshots. Format 3 has no epoch, and is written where
+// that is 0: only a recovered catalog is closed to brokers that know nothing else. Formats 1 and 2 are read and never written:
+// format 2 has no recoveries, and format 1 ends an assignment with replicas, and the snapshot with doomed: its one node is the
+// catalog's founder.
 const (
+	snapshotFormatEpoch   = 4
 	snapshotFormat        = 3
 	snapshotFormatSettled = 2
 	snapshotFormatOld     = 1
@@ -40,6 +42,10 @@ func (s *State) encode() []byte {
 	b := []byte{snapshotFormat}
 	b = binary.AppendVarint(b, int64(s.Version))
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.Cluster))
+	if s.Epoch != 0 {
+		b[0] = snapshotFormatEpoch
+		b = binary.LittleEndian.AppendUint64(b, uint64(s.Epoch))
+	}
 	b = binary.AppendUvarint(b, uint64(s.NextTopic))
 	b = binary.AppendUvarint(b, uint64(s.NextReplica))
 	b = binary.AppendVarint(b, int64(s.NextProducer))
@@ -100,12 +106,17 @@ func appendPlaced(b []byte, p partitions.Placed) []byte {
 func decodeState(b []byte) (*State, error) {
 	r := &reader{rest: b}
 	format := r.byte()
-	if !r.bad && (format > snapshotFormat || format < snapshotFormatOld) {
-		return nil, fmt.Errorf("snapshot of format %d, this broker reads up to %d: %w", format, snapshotFormat, ErrInvalidSnapshot)
+	if !r.bad && (format > snapshotFormatEpoch || format < snapshotFormatOld) {
+		return nil, fmt.Errorf("snapshot of format %d, this broker reads up to %d: %w", format, snapshotFormatEpoch, ErrInvalidSnapshot)
 	}
 	s := empty()
 	s.Version = id.Offset(r.varint())
 	s.Cluster = id.Cluster(r.fixed())
+	if format == snapshotFormatEpoch {
+		if s.Epoch = id.Epoch(r.fixed()); s.Epoch == 0 {
+			r.fail()
+		}
+	}
 	s.NextTopic = id.TopicID(r.uvarint())
 	s.NextReplica = id.Replica(r.uvarint())
 	s.NextProducer = id.Producer(r.varint())
@@ -146,7 +157,7 @@ func decodeTopic(r *reader, format byte) *Topic {
 			a.Leaving, a.Ruined = decodePlacement(r), r.replicas()
 			a.Version, a.Settled = id.Offset(r.varint()), id.Offset(r.varint())
 		}
-		if format == snapshotFormat {
+		if format >= snapshotFormat {
 			a.Recoveries = list(r, recoveryBytes, func() Recovery { return decodeRecovery(r) })
 		}
 		return a
