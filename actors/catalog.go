@@ -26,6 +26,7 @@ type curator struct {
 	orders  *door[order]
 	router  *Router
 	cluster id.Cluster
+	epoch   id.Epoch
 	begins  bool // Options.Bootstrap
 	limit   partitions.Limits
 	node    *actor.PID
@@ -238,6 +239,11 @@ func (c *curator) advance() {
 		return
 	case state.Cluster != c.cluster:
 		c.crash(fmt.Errorf("the catalog belongs to cluster %v, this broker to %v: %w", state.Cluster, c.cluster, partitions.ErrMisplaced))
+		return
+	case state.Epoch.Number() < c.epoch.Number():
+		return // a log that is replayed, and has not come to where the epoch begins
+	case state.Epoch != c.epoch:
+		c.crash(fmt.Errorf("the catalog is of epoch %v, this broker of epoch %v: %w", state.Epoch, c.epoch, partitions.ErrMisplaced))
 		return
 	default:
 		c.awake = true

@@ -27,6 +27,7 @@ var (
 type Options struct {
 	Seams   Seams
 	Cluster id.Cluster
+	Epoch   id.Epoch // of the cluster: whose catalog is followed
 	Node    id.Node
 	// Incarnation counts the starts of this data directory. It tells the requests of one life from those of another, and must
 	// be given where there are Peers.
@@ -137,7 +138,8 @@ func (n *Node) Start(ready func(error)) error {
 
 func (n *Node) curator(ready func(error)) *curator {
 	return &curator{
-		stage: n.stage, board: n.board, orders: n.orders, router: n.router, cluster: n.options.Cluster, begins: n.options.Bootstrap,
+		stage: n.stage, board: n.board, orders: n.orders, router: n.router, cluster: n.options.Cluster, epoch: n.options.Epoch,
+		begins: n.options.Bootstrap,
 		limit: n.options.Replicas, node: n.pid, started: ready,
 		placing: newPlacing(n.stage.limits, n.options.Members),
 		tenants: map[id.Replica]*tenant{}, creating: map[id.TopicID][]creation{}, erasing: map[id.Replica]bool{},
@@ -182,7 +184,7 @@ func (n *Node) HoldsCatalog() bool { return n.board.view.Load().table[catalog.Pa
 
 // Cluster describes the cluster as this broker sees it.
 func (n *Node) Cluster() partitions.ClusterView {
-	v := partitions.ClusterView{Cluster: n.options.Cluster, Self: n.options.Node}
+	v := partitions.ClusterView{Cluster: n.options.Cluster, Epoch: n.options.Epoch, Self: n.options.Node}
 	now := n.stage.seams.Clock.Now()
 	for _, m := range n.options.Members.View().Members() {
 		node := partitions.NodeView{Node: m.Node, Gateway: m.Gateway, Version: m.Version, Alive: m.Alive}

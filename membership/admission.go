@@ -8,14 +8,30 @@ type admission struct {
 	known *View // everyone whom serf has, whatever their cluster
 }
 
-// cluster refuses a member of another cluster. Who has no cluster yet passes, and lets everyone pass: it adopts the first
-// that it meets.
+// cluster refuses a member of another cluster, or of another epoch of this one. Who has no cluster yet passes, and lets everyone
+// pass: it adopts the first that it meets. What is heard about this very node is no matter of epochs: it may be its own past.
 func (a admission) cluster(heard Member) error {
 	if heard.Cluster != 0 && a.self.Cluster != 0 && heard.Cluster != a.self.Cluster {
 		return fmt.Errorf("node %v at %s is of cluster %v, this broker of %v: %w",
 			heard.Node, heard.Gossip, heard.Cluster, a.self.Cluster, ErrForeign)
 	}
-	return nil
+	if heard.Cluster == 0 || a.self.Cluster == 0 || heard.Node == a.self.Node || heard.Epoch == a.self.Epoch {
+		return nil
+	}
+	if a.superseded(heard) {
+		return fmt.Errorf("node %v at %s is of epoch %v, this broker of epoch %v: %w, whose catalog was recovered without what this broker has of "+
+			"it; `troupe cluster adopt` has its data directory follow, with --epoch %v; or, if that broker was recovered by mistake, stop it for good",
+			heard.Node, heard.Gossip, heard.Epoch, a.self.Epoch, ErrEpoch, heard.Epoch)
+	}
+	return fmt.Errorf("node %v at %s is of epoch %v, this broker of epoch %v: %w; stop that one, and have its data directory follow with "+
+		"`troupe cluster adopt` and --epoch %v", heard.Node, heard.Gossip, heard.Epoch, a.self.Epoch, ErrEpoch, a.self.Epoch)
+}
+
+// superseded tells whether a member of another epoch shows that this broker must not go on. It must not where the catalog goes on
+// without it, for whatever it still decides is lost; nor where two were recovered that knew nothing of each other. What only
+// claims to be a node that lives shows nothing: a copy must not be able to harm it.
+func (a admission) superseded(heard Member) bool {
+	return heard.Epoch.Number() >= a.self.Epoch.Number() && a.start(heard) == nil
 }
 
 // start refuses a start of another node that cannot be the living one, see View.Admits. Memberlist itself keeps of two

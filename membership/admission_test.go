@@ -53,6 +53,48 @@ func TestAdmissionOfClusters(t *testing.T) {
 	}
 }
 
+// TestAdmissionOfEpochs: of two epochs of one cluster neither takes the other in, and who must stop is decided by their numbers,
+// unless the one that shows it may be a copy of a broker that lives.
+func TestAdmissionOfEpochs(t *testing.T) {
+	const one, two, other = id.Epoch(1 << 32), id.Epoch(2 << 32), id.Epoch(2<<32 | 1)
+	alive := Member{Node: 2, Incarnation: 5, Nonce: 50, Cluster: 1, Gossip: "here:1", Alive: true}
+	dead := alive
+	dead.Alive = false
+	for name, test := range map[string]struct {
+		self, heard id.Epoch
+		known       Member
+		gossip      string
+		cluster     id.Cluster
+		refused     bool
+		stop        bool
+	}{
+		"the same":                           {self: two, heard: two, gossip: "here:1", cluster: 1},
+		"none there":                         {self: two, gossip: "here:1"},
+		"a lower one":                        {self: two, heard: one, gossip: "here:1", cluster: 1, refused: true},
+		"the one before all":                 {self: one, gossip: "here:1", cluster: 1, refused: true},
+		"a higher one":                       {self: one, heard: two, gossip: "here:1", cluster: 1, refused: true, stop: true},
+		"the first one":                      {heard: one, gossip: "here:1", cluster: 1, refused: true, stop: true},
+		"another of the same number":         {self: two, heard: other, gossip: "here:1", cluster: 1, refused: true, stop: true},
+		"a higher one, restarted in place":   {self: one, heard: two, known: alive, gossip: "here:1", cluster: 1, refused: true, stop: true},
+		"a higher one, restarted elsewhere":  {self: one, heard: two, known: dead, gossip: "there:1", cluster: 1, refused: true, stop: true},
+		"a higher one, of a copy that lives": {self: one, heard: two, known: alive, gossip: "there:1", cluster: 1, refused: true},
+	} {
+		a := admission{self: Member{Node: 1, Cluster: 1, Epoch: test.self}, known: NewView(1, []Member{test.known})}
+		heard := Member{Node: 2, Incarnation: 6, Nonce: 60, Cluster: test.cluster, Epoch: test.heard, Gossip: test.gossip}
+		err := a.cluster(heard)
+		if refused := errors.Is(err, ErrEpoch); refused != test.refused || !refused && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if test.refused && a.superseded(heard) != test.stop {
+			t.Errorf("%s: this broker must stop: %v", name, !test.stop)
+		}
+		heard.Node = 1
+		if err := a.cluster(heard); err != nil {
+			t.Errorf("%s, but of this very broker: %v", name, err)
+		}
+	}
+}
+
 func TestMirror(t *testing.T) {
 	self := Member{Node: 1, Incarnation: 5, Nonce: 50, Gossip: "here:1"}
 	for name, test := range map[string]struct {

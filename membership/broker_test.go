@@ -49,7 +49,7 @@ func open(t *testing.T, o Options) *broker {
 		o.Pace = quick
 	}
 	if o.Adopt == nil {
-		o.Adopt = func(id.Cluster) error { return nil }
+		o.Adopt = func(id.Cluster, id.Epoch) error { return nil }
 	}
 	o.Problem = func(p Problem) { b.problems <- p }
 	c, err := Open(t.Context(), o)

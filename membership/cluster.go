@@ -47,6 +47,7 @@ type Cluster struct {
 	mu          sync.Mutex
 	self        Member     // as others are to see it
 	met         id.Cluster // adopted, though perhaps not durable yet; self.Cluster once it is
+	metEpoch    id.Epoch   // likewise
 	founding    bool       // Found is at work: no id may be adopted
 	seeds       []seed
 	waiting     string
@@ -81,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{
-		options: o, log: o.Log, began: time.Now(), self: o.Self, met: o.Self.Cluster,
+		options: o, log: o.Log, began: time.Now(), self: o.Self, met: o.Self.Cluster, metEpoch: o.Self.Epoch,
 		look: make(chan struct{}, 1), changed: make(chan struct{}, 1), joined: make(chan struct{}), closing: make(chan struct{}),
 		told: map[int]func(*View){}, reported: map[string]time.Time{}, successions: map[id.Node]*succession{},
 	}

@@ -159,7 +159,7 @@ func TestNewcomerAdoptsTheClusterItMeets(t *testing.T) {
 	a := member(t, 1)
 	fails := errors.New("disk")
 	var tries []id.Cluster
-	b := open(t, Options{Self: Member{Node: 2}, Seeds: []string{a.Gossip()}, Adopt: func(cluster id.Cluster) error {
+	b := open(t, Options{Self: Member{Node: 2}, Seeds: []string{a.Gossip()}, Adopt: func(cluster id.Cluster, _ id.Epoch) error {
 		if tries = append(tries, cluster); len(tries) == 1 {
 			return fails
 		}
@@ -186,7 +186,7 @@ func TestNewcomerAdoptsTheClusterItMeets(t *testing.T) {
 func TestOneClusterIsAdopted(t *testing.T) {
 	a := member(t, 1)
 	full := errors.New("disk")
-	b := open(t, Options{Self: Member{Node: 2}, Seeds: []string{a.Gossip()}, Adopt: func(id.Cluster) error { return full }})
+	b := open(t, Options{Self: Member{Node: 2}, Seeds: []string{a.Gossip()}, Adopt: func(id.Cluster, id.Epoch) error { return full }})
 	b.awaitProblem(full)
 	foreign := open(t, Options{Self: Member{Node: 3, Cluster: 0xbad}, Seeds: []string{b.Gossip()}})
 	if p := b.awaitProblem(ErrForeign); p.Member.Node != 3 {
@@ -213,6 +213,39 @@ func TestForeignClusterIsRefused(t *testing.T) {
 	a.unharmed(isNode(3))
 	b.unharmed(isNode(3))
 	foreign.unharmed(func(m Member) bool { return m.Node != 3 })
+}
+
+// TestEpochsNeverMeet: brokers whose catalog was recovered elsewhere are not let in, and stop; who comes without a cluster adopts
+// the epoch with it.
+func TestEpochsNeverMeet(t *testing.T) {
+	const recovered = id.Epoch(1<<32 | 7)
+	a := member(t, 1)
+	b := member(t, 2, a)
+	a.awaitAlive(1, 2)
+	survivor := open(t, Options{Self: Member{Node: 3, Cluster: ours, Epoch: recovered}, Seeds: addresses([]*broker{a, b})})
+	for _, old := range []*broker{a, b} {
+		if p := old.awaitStop(ErrEpoch); p.Member.Node != 3 || !strings.Contains(p.Error(), recovered.String()) {
+			t.Fatalf("it stops for %+v", p)
+		}
+		old.unharmed(isNode(3))
+	}
+	if p := survivor.awaitProblem(ErrEpoch); p.Stop {
+		t.Fatalf("the survivor stops for %+v", p)
+	}
+	survivor.unharmed(func(m Member) bool { return m.Node != 3 })
+	a.Close()
+	b.Close()
+	var adopted []id.Epoch
+	newcomer := open(t, Options{Self: Member{Node: 4}, Seeds: []string{survivor.Gossip()}, Adopt: func(_ id.Cluster, e id.Epoch) error {
+		adopted = append(adopted, e)
+		return nil
+	}})
+	newcomer.awaitJoined()
+	if d := cmp.Diff([]id.Epoch{recovered}, adopted); d != "" {
+		t.Fatalf("adopted (-want +got):\n%s", d)
+	}
+	survivor.awaitAlive(3, 4)
+	newcomer.awaitAlive(3, 4)
 }
 
 func TestAnotherSecretIsRefused(t *testing.T) {
@@ -393,16 +426,18 @@ func TestOptionsAreRefused(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"all interfaces":     {func(o *Options) { o.Bind = ":0" }, ErrNoSecret, "--secret-file"},
-		"another interface":  {func(o *Options) { o.Bind = "192.0.2.1:0" }, ErrNoSecret, "--secret-file"},
-		"no address":         {func(o *Options) { o.Bind = "localhost" }, ErrOption, "--gossip"},
-		"no node":            {func(o *Options) { o.Self.Node = 0 }, ErrOption, ""},
-		"no incarnation":     {func(o *Options) { o.Self.Incarnation = 0 }, ErrOption, ""},
-		"a short key":        {func(o *Options) { o.Keys = [][]byte{{1}} }, ErrOption, "32"},
-		"no way to adopt":    {func(o *Options) { o.Self.Cluster = 0 }, ErrOption, ""},
-		"a long rack":        {func(o *Options) { o.Self.Rack = strings.Repeat("r", 65) }, ErrOption, "64"},
-		"a bad seed":         {func(o *Options) { o.Seeds = []string{"a:b:c"} }, ErrOption, "--join"},
-		"expecting too many": {func(o *Options) { o.Self.Cluster, o.Expect, o.Adopt = 0, 2, func(id.Cluster) error { return nil } }, ErrOption, "--bootstrap-expect"},
+		"all interfaces":    {func(o *Options) { o.Bind = ":0" }, ErrNoSecret, "--secret-file"},
+		"another interface": {func(o *Options) { o.Bind = "192.0.2.1:0" }, ErrNoSecret, "--secret-file"},
+		"no address":        {func(o *Options) { o.Bind = "localhost" }, ErrOption, "--gossip"},
+		"no node":           {func(o *Options) { o.Self.Node = 0 }, ErrOption, ""},
+		"no incarnation":    {func(o *Options) { o.Self.Incarnation = 0 }, ErrOption, ""},
+		"a short key":       {func(o *Options) { o.Keys = [][]byte{{1}} }, ErrOption, "32"},
+		"no way to adopt":   {func(o *Options) { o.Self.Cluster = 0 }, ErrOption, ""},
+		"a long rack":       {func(o *Options) { o.Self.Rack = strings.Repeat("r", 65) }, ErrOption, "64"},
+		"a bad seed":        {func(o *Options) { o.Seeds = []string{"a:b:c"} }, ErrOption, "--join"},
+		"expecting too many": {func(o *Options) {
+			o.Self.Cluster, o.Expect, o.Adopt = 0, 2, func(id.Cluster, id.Epoch) error { return nil }
+		}, ErrOption, "--bootstrap-expect"},
 	} {
 		o := fine
 		test.change(&o)

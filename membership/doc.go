@@ -7,6 +7,8 @@
 //     alive, and the members of its cluster; those that failed or left stay, not alive, as long as serf knows them (a day).
 //   - Two clusters never mix: a foreigner is refused, whether it joins, is met or heard of. Who has no cluster yet adopts the
 //     first that it meets, once, and says so only when that is durable.
+//   - Of one cluster there is one catalog: who follows that of another epoch is refused, and of two epochs that meet the brokers
+//     of the lower one stop.
 //   - Of one node there is one living start. A lower incarnation, or an equal one with another nonce, is refused; a higher one
 //     at another address waits until the earlier is dead. A copied data directory cannot push out its original.
 //   - Nothing leaves this machine without a key. Holding the key is the whole trust: what is decided on the word of gossip

@@ -28,12 +28,12 @@ func (d door) NotifyMerge(members []*serf.Member) error {
 func (c *Cluster) admit(s serf.Member, alone bool) error {
 	heard, err := memberOf(s)
 	a := admission{self: c.self, known: c.known.Load()}
-	a.self.Cluster = c.met
+	a.self.Cluster, a.self.Epoch = c.met, c.metEpoch
 	if err == nil {
 		err = a.cluster(heard)
 	}
 	if err != nil {
-		c.note(Problem{Member: heard, Err: err})
+		c.note(Problem{Member: heard, Err: err, Stop: errors.Is(err, ErrEpoch) && a.superseded(heard)})
 		return err
 	}
 	if heard.Node == c.self.Node {
@@ -53,7 +53,7 @@ func (c *Cluster) admit(s serf.Member, alone bool) error {
 		if c.founding {
 			return errors.New("a cluster is being created here")
 		}
-		c.met = heard.Cluster
+		c.met, c.metEpoch = heard.Cluster, heard.Epoch
 		signal(c.look)
 	}
 	return nil

@@ -15,6 +15,9 @@ var (
 	ErrNewer = errors.New("membership: written by a newer Troupe")
 	// ErrForeign: a broker under the same secret belongs to another cluster. Two clusters never merge.
 	ErrForeign = errors.New("membership: another cluster")
+	// ErrEpoch: a broker of this cluster follows its catalog of another epoch: one that was recovered from a survivor after it
+	// had lost its majority for ever, or the lost one.
+	ErrEpoch = errors.New("membership: another epoch of the cluster")
 	// ErrSecret: something talks to the gossip port, or answers on a seed's, that does not have our secret.
 	ErrSecret = errors.New("membership: another secret")
 	// ErrTwin: of one node there are two starts that cannot both be right: its data directory was copied, or restored from
@@ -28,7 +31,8 @@ var (
 type Problem struct {
 	Err    error  // unwraps to one of this room's errors
 	Member Member // whom it is about, as far as known; of ErrSecret only Gossip
-	// Stop says that it is this broker which must not go on: its data directory is a copy of one that lives elsewhere.
+	// Stop says that it is this broker which must not go on: its data directory is a copy of one that lives elsewhere, or
+	// follows a catalog that was given up.
 	Stop bool
 }
 

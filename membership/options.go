@@ -23,7 +23,7 @@ const KeyBytes = 32
 
 // Options say who this broker is and whom it looks for.
 type Options struct {
-	// Self is what the others are told: Node, Incarnation, Nonce, Cluster, Gateway, Peer, Rack, Version, Catalog. The incarnation
+	// Self is what the others are told: Node, Incarnation, Nonce, Cluster, Epoch, Gateway, Peer, Rack, Version, Catalog. The incarnation
 	// must be on disk by now; the nonce is new at every start. Cluster is 0 for a data directory that belongs to none yet.
 	Self Member
 
@@ -38,9 +38,9 @@ type Options struct {
 	// Expect is --bootstrap-expect: once exactly the Seeds, this broker among them, are seen without a cluster, one of them
 	// creates it. 0: this broker creates none.
 	Expect int
-	// Adopt makes the id of the cluster that was met durable, before others are told. Needed without Self.Cluster. It is
-	// called again later after an error, with the same id.
-	Adopt func(id.Cluster) error
+	// Adopt makes the id and the epoch of the cluster that was met durable, before others are told. Needed without Self.Cluster. It
+	// is called again later after an error, with the same ones.
+	Adopt func(id.Cluster, id.Epoch) error
 	// Found creates a cluster and makes its id durable. It is called once, with Expect only, and again after an error.
 	Found func() (id.Cluster, error)
 

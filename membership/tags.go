@@ -14,6 +14,7 @@ import (
 //	f  form of the tags: 1. A higher one is of a newer Troupe and refused.
 //	i  incarnation            n  nonce
 //	c  cluster                absent: none yet
+//	e  epoch                  absent: 0
 //	g  gateway's address      p  peer address
 //	r  rack                   v  version
 //	k  "1": holds a replica of the catalog
@@ -42,6 +43,9 @@ func encodeTags(m Member) (map[string]string, error) {
 	if m.Cluster != 0 {
 		set("c", hex(uint64(m.Cluster)))
 	}
+	if m.Epoch != 0 {
+		set("e", hex(uint64(m.Epoch)))
+	}
 	set("g", m.Gateway)
 	set("p", m.Peer)
 	set("r", m.Rack)
@@ -69,7 +73,7 @@ func decodeTags(tags map[string]string) (Member, error) {
 		name     string
 		optional bool
 		to       *uint64
-	}{{"i", false, &m.Incarnation}, {"n", false, &m.Nonce}, {"c", true, (*uint64)(&m.Cluster)}} {
+	}{{"i", false, &m.Incarnation}, {"n", false, &m.Nonce}, {"c", true, (*uint64)(&m.Cluster)}, {"e", true, (*uint64)(&m.Epoch)}} {
 		text, found := tags[number.name]
 		if !found && number.optional {
 			continue

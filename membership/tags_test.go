@@ -15,7 +15,7 @@ import (
 // most is a member of which nothing could be longer.
 func most() Member {
 	address := strings.Repeat("h", MaxAddressBytes-len(":65535")) + ":65535"
-	return Member{Incarnation: math.MaxUint64, Nonce: math.MaxUint64, Cluster: math.MaxUint64, Gateway: address, Peer: address,
+	return Member{Incarnation: math.MaxUint64, Nonce: math.MaxUint64, Cluster: math.MaxUint64, Epoch: math.MaxUint64, Gateway: address, Peer: address,
 		Rack: strings.Repeat("r", MaxRackBytes), Version: strings.Repeat("v", MaxVersionBytes), Catalog: true}
 }
 
@@ -38,10 +38,13 @@ func TestTagsComeBack(t *testing.T) {
 
 // TestTagsGolden pins the tags that brokers of other versions read.
 func TestTagsGolden(t *testing.T) {
-	got, err := encodeTags(Member{Incarnation: 3, Nonce: 0xabc, Cluster: 7, Gateway: "a:1", Peer: "b:2", Rack: "r", Version: "v", Catalog: true})
-	want := map[string]string{"f": "1", "i": "3", "n": "abc", "c": "7", "g": "a:1", "p": "b:2", "r": "r", "v": "v", "k": "1"}
+	got, err := encodeTags(Member{Incarnation: 3, Nonce: 0xabc, Cluster: 7, Epoch: 0x200000001, Gateway: "a:1", Peer: "b:2", Rack: "r", Version: "v", Catalog: true})
+	want := map[string]string{"f": "1", "i": "3", "n": "abc", "c": "7", "e": "200000001", "g": "a:1", "p": "b:2", "r": "r", "v": "v", "k": "1"}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Fatalf("%v, tags (-want +got):\n%s", err, d)
+	}
+	if bare, err := encodeTags(Member{Cluster: 7}); err != nil || bare["e"] != "" {
+		t.Fatalf("%v, %v", bare, err)
 	}
 }
 

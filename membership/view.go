@@ -13,6 +13,7 @@ type Member struct {
 	Incarnation uint64     // counts the broker's starts: of two members with one node, the higher is the living one
 	Nonce       uint64     // drawn at every start: two starts with one incarnation are two copies of a data directory
 	Cluster     id.Cluster // 0: it belongs to none yet
+	Epoch       id.Epoch   // of the cluster: whose catalog it follows
 	Gateway     string     // host:port for clients
 	Peer        string     // host:port for other brokers; empty while it has none
 	Gossip      string     // ip:port of its gossip

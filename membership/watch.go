@@ -55,7 +55,7 @@ func (c *Cluster) refresh() (again time.Duration) {
 	c.mu.Unlock()
 	var shown []Member
 	for _, m := range all {
-		if m.Node == self.Node || m.Cluster != self.Cluster {
+		if m.Node == self.Node || m.Cluster != self.Cluster || m.Epoch != self.Epoch {
 			continue
 		}
 		steady, until := c.flapping.steady(m, now)
@@ -110,7 +110,7 @@ func memberOf(s serf.Member) (Member, error) {
 // settle makes a cluster id that was met durable, or founds a cluster when that is due, and tells others what changed.
 func (c *Cluster) settle() {
 	c.mu.Lock()
-	met, self := c.met, c.self
+	met, epoch, self := c.met, c.metEpoch, c.self
 	due := false
 	if met == 0 && c.options.Expect > 0 {
 		f := founding{self: self.Node, listed: c.seeds}
@@ -129,7 +129,7 @@ func (c *Cluster) settle() {
 	case due:
 		met, err = c.options.Found()
 	case self.Cluster == 0 && met != 0:
-		err = c.options.Adopt(met)
+		err = c.options.Adopt(met, epoch)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,7 +139,7 @@ func (c *Cluster) settle() {
 		c.waiting = err.Error()
 		c.note(Problem{Member: self, Err: fmt.Errorf("the id of the cluster is not durable yet: %w", err)})
 	case self.Cluster == 0 && met != 0:
-		c.met, c.self.Cluster = met, met
+		c.met, c.self.Cluster, c.self.Epoch = met, met, epoch
 		close(c.joined)
 		signal(c.changed)
 		signal(c.look)

@@ -5,6 +5,7 @@ import "troupe/partitions/id"
 // ClusterView is a cluster as one broker sees it.
 type ClusterView struct {
 	Cluster id.Cluster
+	Epoch   id.Epoch // 0: its catalog never lost its majority for ever
 	Self    id.Node
 	Nodes   []NodeView // ordered by node
 }

@@ -20,13 +20,16 @@ type acquaintances struct {
 	met map[id.Node]Identity
 }
 
-// admit checks what a peer says of itself, and remembers it. It returns errCluster or errTwin.
+// admit checks what a peer says of itself, and remembers it. It returns errCluster, errEpoch or errTwin.
 func (a *acquaintances) admit(i Identity) error {
 	if i.Cluster != a.self.Cluster {
 		return fmt.Errorf("node %v belongs to cluster %v, this broker to %v: %w", i.Node, i.Cluster, a.self.Cluster, errCluster)
 	}
 	if i.Node == a.self.Node {
 		return fmt.Errorf("it calls itself node %v, which is this broker: %w", i.Node, errTwin)
+	}
+	if i.Epoch != a.self.Epoch {
+		return fmt.Errorf("node %v is of epoch %v of the cluster, this broker of %v: %w", i.Node, i.Epoch, a.self.Epoch, errEpoch)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -18,8 +18,8 @@
 //     which name cluster and node. Only what an accepted secret, or an operator's own authority, signed gets as far as
 //     HTTP/2. Without a secret the port must be on loopback, and only processes of this machine are dialed.
 //   - The hello (identity.go) is said by both sides before the first frame, held against the certificate and against the
-//     lives of that node met before (acquaintances.go) and what gossip knows of it (Options.Admit): another cluster, an older
-//     life, a twin, another version, and for a dialer another node than it meant, are refused.
+//     lives of that node met before (acquaintances.go) and what gossip knows of it (Options.Admit): another cluster or
+//     epoch of it, an older life, a twin, another version, and for a dialer another node than it meant, are refused.
 //   - Every call but the one stream is refused (inbound.go). On the stream the guard (guard.go) lets pass messages of one
 //     form, and addresses them itself: the library looks types up by name, indexes lists by what the peer says and delivers to
 //     any actor, and would crash or obey. Its actor system is one of the link's own, in which there is no partition to reach.

@@ -25,11 +25,17 @@ func TestHelloStays(t *testing.T) {
 	if got := hex.EncodeToString(appendHello(nil, i)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	i.Epoch = 0x0000000212345678
+	const recovered = "f554524c" + "02000000" + "0102030405060708" + "1112131415161718" + "0000000000000003" + "f1f2f3f4f5f6f7f8" + "0000000212345678"
+	if got := hex.EncodeToString(appendHello(nil, i)); got != recovered {
+		t.Errorf("got  %s\nwant %s", got, recovered)
+	}
 }
 
 func FuzzParseHello(f *testing.F) {
 	f.Add(appendHello(nil, guest))
-	f.Add([]byte("\xf5TRL\x02"))
+	f.Add(appendHello(nil, Identity{Cluster: 1, Node: 2, Incarnation: 3, Epoch: 1 << 32}))
+	f.Add([]byte("\xf5TRL\x03"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		i, err := parseHello(b)
@@ -85,30 +91,33 @@ func FuzzGuard(f *testing.F) {
 
 // TestAcquaintances tells lives of nodes apart.
 func TestAcquaintances(t *testing.T) {
-	a := &acquaintances{self: Identity{Cluster: 1, Node: 1, Incarnation: 1}, met: map[id.Node]Identity{}}
+	a := &acquaintances{self: Identity{Cluster: 1, Node: 1, Incarnation: 1, Epoch: 7}, met: map[id.Node]Identity{}}
 	for i, c := range []struct {
 		says Identity
 		want error
 	}{
-		{Identity{1, 2, 5, 10}, nil},
-		{Identity{1, 2, 5, 10}, nil},
-		{Identity{1, 2, 5, 11}, errTwin},
-		{Identity{1, 2, 4, 10}, errTwin},
-		{Identity{1, 2, 6, 12}, nil},
-		{Identity{1, 2, 5, 10}, errTwin},
-		{Identity{2, 2, 7, 10}, errCluster},
-		{Identity{1, 1, 2, 0}, errTwin},
-		{Identity{1, 3, 1, 0}, nil},
-		{Identity{1, 2, 6, 12}, nil},
+		{Identity{1, 2, 5, 10, 7}, nil},
+		{Identity{1, 2, 5, 10, 7}, nil},
+		{Identity{1, 2, 5, 11, 7}, errTwin},
+		{Identity{1, 2, 4, 10, 7}, errTwin},
+		{Identity{1, 2, 6, 12, 7}, nil},
+		{Identity{1, 2, 5, 10, 7}, errTwin},
+		{Identity{2, 2, 7, 10, 7}, errCluster},
+		{Identity{1, 1, 2, 0, 7}, errTwin},
+		{Identity{1, 3, 1, 0, 7}, nil},
+		{Identity{1, 2, 6, 12, 7}, nil},
+		{Identity{1, 2, 7, 13, 6}, errEpoch},
+		{Identity{1, 2, 7, 13, 8}, errEpoch},
+		{Identity{1, 2, 6, 12, 7}, nil}, // what is refused is not remembered
 	} {
 		if err := a.admit(c.says); !errors.Is(err, c.want) {
 			t.Errorf("%d: %+v: %v, want %v", i, c.says, err, c.want)
 		}
 	}
 	for n := range id.Node(mostAcquaintances) {
-		_ = a.admit(Identity{1, n + 10, 1, 0}) // the last two are too many
+		_ = a.admit(Identity{1, n + 10, 1, 0, 7}) // the last two are too many
 	}
-	if err := a.admit(Identity{1, 1 << 40, 1, 0}); !errors.Is(err, errCrowd) || len(a.met) != mostAcquaintances {
+	if err := a.admit(Identity{1, 1 << 40, 1, 0, 7}); !errors.Is(err, errCrowd) || len(a.met) != mostAcquaintances {
 		t.Errorf("%v, with %d remembered", err, len(a.met))
 	}
 }

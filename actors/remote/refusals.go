@@ -34,6 +34,7 @@ var nextSteps = []struct {
 	{errTwin, "copied directory", "stop one of the two: a data directory was copied or restored from a backup; start the other broker over an empty directory, with --join"},
 	{errContested, "not this start", "this passes when the node's earlier start is known to be dead; if its data directory was copied, stop the copy and start it over an empty one, with --join"},
 	{errCluster, "another cluster", "a broker belongs to one cluster for ever: correct --join, or start it over an empty directory"},
+	{errEpoch, "another epoch", "the cluster's catalog was recovered: stop the broker of the lower epoch, and have its data directory follow with `troupe cluster adopt`"},
 	{errVersion, "incompatible version", "upgrade one broker at a time, and skip no version; `troupe cluster status` shows versions"},
 	{errHandshake, "no handshake", "if the peer is no broker, keep it off this port"},
 	{errImpostor, "false name", "give each broker its own certificate; if the peer is none of yours, change the secret"},
