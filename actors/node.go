@@ -140,7 +140,7 @@ func (n *Node) curator(ready func(error)) *curator {
 	return &curator{
 		stage: n.stage, board: n.board, orders: n.orders, router: n.router, cluster: n.options.Cluster, epoch: n.options.Epoch,
 		begins: n.options.Bootstrap,
-		limit: n.options.Replicas, node: n.pid, started: ready,
+		limit:  n.options.Replicas, node: n.pid, started: ready,
 		placing: newPlacing(n.stage.limits, n.options.Members),
 		tenants: map[id.Replica]*tenant{}, creating: map[id.TopicID][]creation{}, erasing: map[id.Replica]bool{},
 	}

@@ -17,6 +17,9 @@ func (s *Session) describeCluster(c call) { c.reply(DescribeCluster(s.broker)) }
 func DescribeCluster(b Broker) *protocol.DescribeClusterResponse {
 	state, view := b.Catalog(), b.Cluster()
 	answer := &protocol.DescribeClusterResponse{Cluster: view.Cluster, Self: view.Self, Catalog: state.Version}
+	if view.Epoch != 0 {
+		answer.Epoch = view.Epoch.String()
+	}
 	for _, t := range state.Topics { // any order: a sum has none
 		if !internal(t) {
 			answer.Topics++

@@ -12,6 +12,7 @@ import (
 // clusterHealth is a cluster as cluster status and, over HTTP, a broker show it to programs.
 type clusterHealth struct {
 	Cluster    string     `json:"cluster"`
+	Epoch      string     `json:"epoch"` // empty: its catalog was never recovered
 	Asked      string     `json:"asked"` // the broker whose view it is
 	Healthy    bool       `json:"healthy"`
 	Topics     int64      `json:"topics"`
@@ -77,7 +78,7 @@ func (n jsonNode) heard() string {
 // judge tells how a cluster is, and everything that is wrong with it.
 func judge(cluster *protocol.DescribeClusterResponse) clusterHealth {
 	h := clusterHealth{
-		Cluster: cluster.Cluster.String(), Asked: cluster.Self.String(), Topics: cluster.Topics, Partitions: cluster.Partitions,
+		Cluster: cluster.Cluster.String(), Epoch: cluster.Epoch, Asked: cluster.Self.String(), Topics: cluster.Topics, Partitions: cluster.Partitions,
 		Leaderless: cluster.Leaderless, Nodes: []jsonNode{}, Problems: []string{},
 	}
 	for _, n := range cluster.Nodes {
@@ -118,7 +119,11 @@ func (h clusterHealth) print(out io.Writer) error {
 	if !h.Healthy {
 		health = "NOT HEALTHY"
 	}
-	fmt.Fprintf(out, "cluster %s: %s, %s, %s, %s\n\n", h.Cluster, health, plural(int64(len(h.Nodes)), "broker"),
+	name := h.Cluster
+	if h.Epoch != "" {
+		name += fmt.Sprintf(" (epoch %s: its catalog lost its majority, see `troupe topic describe __catalog`)", h.Epoch)
+	}
+	fmt.Fprintf(out, "cluster %s: %s, %s, %s, %s\n\n", name, health, plural(int64(len(h.Nodes)), "broker"),
 		plural(h.Topics, "topic"), plural(h.Partitions, "partition"))
 	var rows [][]string
 	for _, n := range h.Nodes {

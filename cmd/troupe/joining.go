@@ -33,7 +33,8 @@ func (b *service) join(ctx context.Context) error {
 	var err error
 	b.cluster, err = membership.Open(ctx, membership.Options{
 		Self: membership.Member{
-			Node: identity.Node, Incarnation: identity.Incarnation, Nonce: b.nonce, Cluster: cluster, Rack: c.Rack, Version: version(),
+			Node: identity.Node, Incarnation: identity.Incarnation, Nonce: b.nonce, Cluster: cluster, Epoch: identity.Epoch,
+			Rack: c.Rack, Version: version(),
 			Catalog: len(b.directory.Replicas(catalog.Partition())) > 0,
 		},
 		Bind: b.config.Gossip.Address, Advertise: c.Advertise, Keys: b.trust.gossipKeys(),

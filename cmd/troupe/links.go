@@ -46,7 +46,7 @@ func (b *service) link(identity wal.Identity, cluster id.Cluster) error {
 	link, err := remote.Open(remote.Options{
 		Listen: b.config.Peer.Address,
 		Identity: remote.Identity{
-			Cluster: cluster, Node: identity.Node, Incarnation: identity.Incarnation, Nonce: b.nonce,
+			Cluster: cluster, Node: identity.Node, Incarnation: identity.Incarnation, Nonce: b.nonce, Epoch: identity.Epoch,
 		},
 		Secrets: b.trust.linkSecrets(), Certificates: b.trust.certificates,
 		Address: func(n id.Node) (string, bool) {

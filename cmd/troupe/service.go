@@ -83,6 +83,7 @@ func (b *service) start(ctx context.Context) error {
 			Peers: b.links,
 		},
 		Cluster:     cluster,
+		Epoch:       identity.Epoch,
 		Node:        identity.Node,
 		Incarnation: identity.Incarnation,
 		Members:     b.cluster,

@@ -8,6 +8,7 @@ type DescribeClusterRequest struct{}
 // DescribeClusterResponse describes the cluster.
 type DescribeClusterResponse struct {
 	Cluster    id.Cluster
+	Epoch      string  // of the newest recovery of its catalog, as id.Epoch prints it; empty: it never lost its majority
 	Self       id.Node // the broker that answers
 	Catalog    id.Offset
 	Topics     int64 // internal ones not counted
@@ -42,8 +43,9 @@ func (m *DescribeClusterRequest) encode(w *writer) { w.fields(0) }
 func (m *DescribeClusterRequest) decode(r *reader) { r.fields(func(string) bool { return false }) }
 
 func (m *DescribeClusterResponse) encode(w *writer) {
-	w.fields(7)
+	w.fields(8)
 	w.putStr("cluster", m.Cluster.String())
+	w.putStr("epoch", m.Epoch)
 	w.putNode("self", m.Self)
 	w.putInt("catalog", int64(m.Catalog))
 	w.putInt("topics", m.Topics)
@@ -71,6 +73,8 @@ func (m *DescribeClusterResponse) decode(r *reader) {
 		switch key {
 		case "cluster":
 			m.Cluster = id.Cluster(r.hex())
+		case "epoch":
+			m.Epoch = r.str()
 		case "self":
 			m.Self = r.node()
 		case "catalog":

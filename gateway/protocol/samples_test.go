@@ -57,7 +57,7 @@ func samples() []sample {
 				{Topic: "orders", TopicID: 17, Partitions: []MetadataPartition{{Partition: 1, Leader: node, Term: 5, Replicas: []id.Node{node, other}}}},
 				{Topic: "gone", Err: NewError(CodeUnknownTopic, "topic gone: there is none")}}}},
 		{"DescribeClusterRequest", &DescribeClusterRequest{}},
-		{"DescribeClusterResponse", &DescribeClusterResponse{Cluster: cluster, Self: node, Catalog: 12, Topics: 3, Partitions: 18, Leaderless: 2,
+		{"DescribeClusterResponse", &DescribeClusterResponse{Cluster: cluster, Epoch: "1-0000000734", Self: node, Catalog: 12, Topics: 3, Partitions: 18, Leaderless: 2,
 			Nodes: []ClusterNode{{Node: node, Gateway: "127.0.0.1:9642", Version: "1.0", Alive: true, Problems: []string{"t1/0 is quarantined"},
 				State: "draining", Rack: "north", Replicas: 7, Leaders: 2, AgeMillis: 1500}}}},
 		{"CreateTopicRequest", &CreateTopicRequest{Topic: "orders", Partitions: 6, Settings: map[string]string{"retention.ms": "7d", "max.message.bytes": "2MiB"}}},

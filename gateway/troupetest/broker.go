@@ -136,6 +136,7 @@ func (b *Broker) start() (err error) {
 	o := actors.Options{
 		Seams:       actors.Seams{Clock: actors.RealClock{}, Disk: directory, Pool: actors.NewPool(syncs)},
 		Cluster:     cluster,
+		Epoch:       identity.Epoch,
 		Node:        identity.Node,
 		Incarnation: identity.Incarnation,
 		Gateway:     listener.Addr().String(),
