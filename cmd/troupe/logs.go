@@ -42,15 +42,25 @@ func partitionFlag(c *cobra.Command, into *string) {
 	c.Flags().StringVar(into, "partition", "", "one partition alone, TOPIC/N: by the topic's name, or its id such as t17")
 }
 
-// openLogs locks and lists the logs below a directory, or those of one of its partitions.
-func openLogs(verb, directory, partition string) (*logs, error) {
-	o, err := wal.OpenOffline(directory, fmt.Sprintf("`troupe log %s`, process %d", verb, os.Getpid()))
+// openOffline locks a directory on which no broker runs, for a command, and lists what it holds.
+func openOffline(verb, directory string) (*wal.Offline, error) {
+	o, err := wal.OpenOffline(directory, holderOf(verb))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%s: there is no such directory; name a broker's --data, or one replica's directory below it", directory)
 	case errors.Is(err, wal.ErrNoData):
 		return nil, fmt.Errorf("%w; name a broker's --data, or one replica's directory below it", err)
-	case err != nil:
+	}
+	return o, err
+}
+
+// holderOf says, for people who find a directory locked, which command has it.
+func holderOf(verb string) string { return fmt.Sprintf("`troupe %s`, process %d", verb, os.Getpid()) }
+
+// openLogs locks and lists the logs below a directory, or those of one of its partitions.
+func openLogs(verb, directory, partition string) (*logs, error) {
+	o, err := openOffline("log "+verb, directory)
+	if err != nil {
 		return nil, err
 	}
 	l := &logs{Offline: o, directory: directory}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -54,6 +55,9 @@ func plural(n int64, thing string) string {
 	}
 	return humanize.Comma(n) + " " + thing + "s"
 }
+
+// timeText prints a moment: 2006-01-02T15:04:05Z.
+func timeText(t id.Timestamp) string { return time.UnixMilli(int64(t)).UTC().Format(time.RFC3339) }
 
 // bytesText prints a size for people: 1.5 MiB.
 func bytesText(n int64) string { return humanize.IBytes(uint64(max(0, n))) }

@@ -136,7 +136,7 @@ func recoveriesOf(topic *protocol.DescribeTopicResponse) (lines []string) {
 		for k := range p.Recoveries {
 			r := &p.Recoveries[k]
 			lines = append(lines, fmt.Sprintf("%s/%d lost its majority: since %s it %s", topic.Topic, p.Partition,
-				time.UnixMilli(int64(r.At)).UTC().Format(time.RFC3339), recoveryText(r)))
+				timeText(r.At), recoveryText(r)))
 		}
 	}
 	return lines
@@ -160,7 +160,7 @@ type jsonForfeited struct {
 
 func jsonRecoveryOf(r *protocol.Recovery) jsonRecovery {
 	j := jsonRecovery{
-		At: time.UnixMilli(int64(r.At)).UTC().Format(time.RFC3339), Node: r.Node.String(), Survivor: uint64(r.Survivor), Heir: uint64(r.Heir),
+		At: timeText(r.At), Node: r.Node.String(), Survivor: uint64(r.Survivor), Heir: uint64(r.Heir),
 		Assigned: int64(r.Assigned), GivenUp: []jsonForfeited{},
 	}
 	for i, replica := range r.GivenUp {

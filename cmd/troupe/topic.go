@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -307,7 +306,7 @@ func jsonPartitionOf(p *protocol.DescribedPartition) jsonPartition {
 
 func jsonTopicOf(topic *protocol.DescribeTopicResponse) jsonTopic {
 	j := jsonTopic{Topic: topic.Topic, ID: topic.TopicID.String(), Partitions: []jsonPartition{},
-		Created: time.UnixMilli(int64(topic.Created)).UTC().Format(time.RFC3339)}
+		Created: timeText(topic.Created)}
 	for _, v := range settingsOf(topic).Values() {
 		j.Settings = append(j.Settings, jsonSetting{v.Name, v.Value, v.Unit, v.Range, v.Chosen})
 	}
