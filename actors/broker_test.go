@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -211,6 +212,36 @@ func TestAnotherClustersDiskIsRefused(t *testing.T) {
 	w.run()
 	if err := got.only(t); !errors.Is(err, partitions.ErrUnavailable) {
 		t.Fatal(err)
+	}
+}
+
+// TestAnotherEpochIsRefused: a broker follows the catalog of its own epoch, and none that began later or was given up.
+func TestAnotherEpochIsRefused(t *testing.T) {
+	w := newWorld(t)
+	const epoch = id.Epoch(1<<32 | 7)
+	var got answers[partitions.ProduceAnswer]
+	w.node.Router().Produce(catalog.Partition(), partitions.Produce{
+		Batch: catalog.Batch(catalog.Succeed{Epoch: epoch, Survivor: catalog.FirstReplica}, 1), Acks: partitions.AcksQuorum, ExpectEnd: partitions.NoExpectation,
+	}, got.take)
+	w.run()
+	if a := got.only(t); a.Err != nil || a.Result.(catalog.Result).Err != nil {
+		t.Fatalf("%+v", a)
+	}
+	for _, other := range []id.Epoch{0, epoch + 1} {
+		w.disk.powerLoss()
+		if err := w.boot(func(o *Options) { o.Epoch = other }); !errors.Is(err, partitions.ErrMisplaced) || len(w.node.Problems()) == 0 {
+			t.Fatalf("epoch %v: %v, %v", other, err, w.node.Problems())
+		}
+	}
+	w.disk.powerLoss()
+	n, err := NewNode(Options{
+		Seams: Seams{Clock: w, Disk: w.disk, Pool: w, Dispatcher: w}, Cluster: 0xc, Epoch: 2 << 32, Node: 7, Bootstrap: true,
+	})
+	if err == nil {
+		err = n.Start(func(err error) { t.Errorf("it has started, or given up: %v", err) })
+	}
+	if w.run(); err != nil || len(n.Problems()) == 0 || !strings.Contains(n.Problems()[0], "waits for that of epoch 2-") {
+		t.Fatalf("%v, %v", err, n.Problems())
 	}
 }
 

@@ -230,6 +230,9 @@ func (c *curator) advance() {
 	}
 	state := c.board.fold.Load()
 	switch {
+	case state != nil && state.Epoch != c.epoch && state.Epoch.Number() >= c.epoch.Number():
+		c.crash(fmt.Errorf("the catalog is of epoch %v, this broker of epoch %v: %w", state.Epoch, c.epoch, partitions.ErrMisplaced))
+		return
 	case c.awake:
 	case state == nil || state.Cluster == 0:
 		if c.begins && c.own != nil && c.own.leading() {
@@ -240,10 +243,9 @@ func (c *curator) advance() {
 	case state.Cluster != c.cluster:
 		c.crash(fmt.Errorf("the catalog belongs to cluster %v, this broker to %v: %w", state.Cluster, c.cluster, partitions.ErrMisplaced))
 		return
-	case state.Epoch.Number() < c.epoch.Number():
-		return // a log that is replayed, and has not come to where the epoch begins
-	case state.Epoch != c.epoch:
-		c.crash(fmt.Errorf("the catalog is of epoch %v, this broker of epoch %v: %w", state.Epoch, c.epoch, partitions.ErrMisplaced))
+	case state.Epoch.Number() < c.epoch.Number(): // a log that is replayed, and has not come to where the epoch begins
+		sentence := fmt.Sprintf("the catalog known here is of epoch %v, and this broker waits for that of epoch %v", state.Epoch, c.epoch)
+		c.board.problem.Store(&sentence)
 		return
 	default:
 		c.awake = true
