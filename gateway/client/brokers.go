@@ -12,13 +12,17 @@ import (
 
 // Which broker is asked: the one that leads, where that matters and is known; else the one that answered last; else the next.
 // One that does not answer is tried after the others for a moment, and one that owes an answer is asked for a sign of life:
-// a broker that hangs keeps its connections open, and would hold up everything that waits on them.
+// a broker that hangs keeps its connections open, and would hold up everything that waits on them. Meanwhile others are asked
+// whether another leads what it led, which is known soon after it has hung up: then it need not be waited for.
 
 const (
-	// patience is how long an answer may take before its broker is asked for a sign of life, where there is another broker.
-	patience = 2 * time.Second
+	// patience is how long an answer may take, beyond what a fetch asks to wait, before its broker is asked for a sign of life,
+	// where there is another broker.
+	patience = 500 * time.Millisecond
 	// lifePatience is how long it has for that. Brokers answer a Ping whatever else they do.
 	lifePatience = 3 * time.Second
+	// lookPause is the time between two looks at who leads by now.
+	lookPause = 100 * time.Millisecond
 	// shortestShun and longestShun bound how long others are tried before a broker that could not be connected to.
 	shortestShun = time.Second
 	longestShun  = 30 * time.Second
@@ -40,7 +44,7 @@ func (c *cluster) candidates(address string) []string {
 	now := time.Now()
 	var last []string
 	all = slices.DeleteFunc(all, func(a string) bool {
-		if c.isShunned(a, now) {
+		if c.isShunned(a, now) || c.probing[a] {
 			last = append(last, a)
 			return true
 		}
@@ -121,8 +125,8 @@ func (c *cluster) learn(nodes []protocol.MetadataNode) {
 	}
 }
 
-// probe asks a broker for a sign of life, beside the caller. Without one, all its connections are given up: what waits on
-// them goes elsewhere. Where there is no other broker, waiting is all that can be done.
+// probe asks a broker for a sign of life, beside the caller. Without one, or when another leads what it led, all its connections
+// are given up: what waits on them goes elsewhere. Where there is no other broker, waiting is all that can be done.
 func (c *cluster) probe(address string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,17 +135,39 @@ func (c *cluster) probe(address string) {
 	}
 	c.probing[address] = true
 	go func() {
-		err := c.ping(address)
-		c.mu.Lock()
-		delete(c.probing, address)
-		c.mu.Unlock()
+		err := c.doubt(address)
 		if err != nil && c.closing.Err() == nil {
 			c.shun(address, lifePatience)
 			c.leave(address)
-			c.end(fmt.Errorf("the broker at %s gives no sign of life: %v", address, err), func(a string) bool { return a == address })
+			c.end(fmt.Errorf("the broker at %s owes an answer: %w", address, err), func(a string) bool { return a == address })
 		}
+		c.mu.Lock()
+		delete(c.probing, address)
+		c.mu.Unlock()
 	}()
 }
+
+// doubt returns nil if a broker gives a sign of life, and otherwise why it is to be given up.
+func (c *cluster) doubt(address string) error {
+	answered := make(chan error, 1)
+	go func() { answered <- c.ping(address) }()
+	ticker := time.NewTicker(lookPause)
+	defer ticker.Stop()
+	deposed := c.watch(address)
+	for {
+		select {
+		case err := <-answered:
+			return err
+		case <-ticker.C:
+			if deposed() {
+				return errDeposed
+			}
+		}
+	}
+}
+
+// errDeposed: another broker leads what one led that does not answer.
+var errDeposed = errors.New("another broker leads what it led")
 
 // ping waits for an answer of one broker.
 func (c *cluster) ping(address string) error {

@@ -38,8 +38,8 @@ func New(options ...Option) (*Client, error) {
 	}
 	c := &Client{settings: s}
 	c.closing, c.stop = context.WithCancel(context.Background())
-	c.cluster = newCluster(c.closing, &c.settings)
 	c.topics = newTopics(c)
+	c.cluster = newCluster(c.closing, &c.settings, c.topics.watch)
 	c.budget = newBudget(int64(s.bufferBytes))
 	c.parcels.New = func() any { return newParcel(c.settings.codec) }
 	c.reader = newReader(c)

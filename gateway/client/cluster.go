@@ -25,6 +25,7 @@ const (
 type cluster struct {
 	settings *settings
 	closing  context.Context
+	watch    func(address string) (deposed func() bool) // asks others, again and again, whether a broker leads what it led
 
 	mu      sync.Mutex
 	slots   map[slotKey]*slot
@@ -42,12 +43,14 @@ type slotKey struct {
 // slot is a place for one connection. Whoever holds its token may open it.
 type slot struct {
 	token chan struct{} // capacity 1
-	conn  *connection   // under cluster.mu; nil: none
+	// Under cluster.mu:
+	conn *connection        // nil: none
+	stop context.CancelFunc // ends the last attempt to open it
 }
 
-func newCluster(closing context.Context, s *settings) *cluster {
+func newCluster(closing context.Context, s *settings, watch func(string) func() bool) *cluster {
 	return &cluster{
-		settings: s, closing: closing, slots: make(map[slotKey]*slot), brokers: slices.Clone(s.brokers),
+		settings: s, closing: closing, watch: watch, slots: make(map[slotKey]*slot), brokers: slices.Clone(s.brokers),
 		shunned: make(map[string]shun), probing: make(map[string]bool),
 	}
 }
@@ -97,13 +100,18 @@ func (c *cluster) at(ctx context.Context, p purpose, address string) (*connectio
 	case <-c.closing.Done():
 		return nil, fmt.Errorf("connect to %s: %w: %w", address, ErrClosed, errNotSent)
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	c.mu.Lock()
 	conn = s.conn
+	s.stop = stop
 	c.mu.Unlock()
 	if conn != nil && !conn.over() {
 		return conn, nil // somebody else opened it meanwhile
 	}
-	conn, err := dialConnection(ctx, c.settings, address, func() { c.probe(address) }, func(over *connection) {
+	// A broker that hangs is connected to, and does not greet.
+	defer time.AfterFunc(patience, func() { c.probe(address) }).Stop()
+	conn, err := dialConnection(ctx, c.settings, address, p, func() { c.probe(address) }, func(over *connection) {
 		c.mu.Lock()
 		if s.conn == over {
 			s.conn = nil
@@ -125,13 +133,19 @@ func (c *cluster) at(ctx context.Context, p purpose, address string) (*connectio
 // close ends all connections.
 func (c *cluster) close() { c.end(ErrClosed, func(string) bool { return true }) }
 
-// end ends the connections to some addresses.
+// end ends the connections to some addresses, and the attempts to open one.
 func (c *cluster) end(why error, which func(address string) bool) {
 	c.mu.Lock()
 	var open []*connection
 	for key, s := range c.slots {
-		if s.conn != nil && which(key.address) {
+		if !which(key.address) {
+			continue
+		}
+		if s.conn != nil {
 			open = append(open, s.conn)
+		}
+		if s.stop != nil {
+			s.stop() // once more does nothing
 		}
 	}
 	c.mu.Unlock()

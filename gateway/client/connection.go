@@ -20,7 +20,8 @@ type connection struct {
 	hello   protocol.HelloResponse
 	speaks  map[protocol.API]uint16 // the newest version of each API that the broker speaks
 	silence time.Duration           // longest time the oldest request waits for an answer
-	doubted func()                  // told, each time, that the oldest request waits for longer than patience
+	doubt   time.Duration           // how long it waits until doubted is told, again and again
+	doubted func()
 
 	writing sync.Mutex // held while a frame is written
 
@@ -40,7 +41,7 @@ type call struct {
 const readerBytes = 64 << 10
 
 // dialConnection opens a connection and greets the broker.
-func dialConnection(ctx context.Context, s *settings, address string, doubted func(), closed func(*connection)) (*connection, error) {
+func dialConnection(ctx context.Context, s *settings, address string, p purpose, doubted func(), closed func(*connection)) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.dialTimeout)
 	defer cancel()
 	conn, err := s.dial(ctx, "tcp", address)
@@ -50,7 +51,10 @@ func dialConnection(ctx context.Context, s *settings, address string, doubted fu
 	// The greeting has no reader of its own yet: closing is what ends it when the context does.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	c := &connection{
-		conn: conn, address: address, silence: s.requestTimeout, doubted: doubted, next: 1, calls: make(map[uint64]*call),
+		conn: conn, address: address, silence: s.requestTimeout, doubt: patience, doubted: doubted, next: 1, calls: make(map[uint64]*call),
+	}
+	if p == forFetch {
+		c.doubt += s.fetchWait
 	}
 	reader := bufio.NewReaderSize(conn, readerBytes)
 	err = c.greet(reader, s.name)
@@ -169,8 +173,8 @@ func (c *connection) read(reader *bufio.Reader) error {
 // awaitFrame waits for the first byte of an answer: for ever while nothing is asked, and until the oldest request has waited
 // too long otherwise. The rest of the frame has the same time.
 func (c *connection) awaitFrame(reader *bufio.Reader) error {
-	for {
-		if err := c.conn.SetReadDeadline(time.Now().Add(min(c.silence, patience))); err != nil {
+	for turn := min(c.silence, c.doubt); ; {
+		if err := c.conn.SetReadDeadline(time.Now().Add(turn)); err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
 		_, err := reader.Peek(1)
@@ -179,24 +183,28 @@ func (c *connection) awaitFrame(reader *bufio.Reader) error {
 			return nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("read: %w", err)
-		case c.overdue(c.silence):
+		}
+		waiting := c.waiting()
+		switch turn = min(c.silence, c.doubt); {
+		case waiting >= c.silence:
 			return fmt.Errorf("no answer for %v", c.silence)
-		case c.overdue(patience):
+		case waiting >= c.doubt:
 			c.doubted()
+		default:
+			turn -= waiting // and then it will have waited for just that long
 		}
 	}
 }
 
-// overdue tells whether a request has waited so long.
-func (c *connection) overdue(most time.Duration) bool {
+// waiting is how long the oldest request has waited.
+func (c *connection) waiting() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, waiting := range c.calls {
-		if time.Since(waiting.since) >= most {
-			return true
-		}
+	oldest := time.Duration(0)
+	for _, asked := range c.calls {
+		oldest = max(oldest, time.Since(asked.since))
 	}
-	return false
+	return oldest
 }
 
 func (c *connection) frameLimit() int {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -203,6 +204,34 @@ func (t *topics) refresh(name string) {
 	if !started {
 		known.asking.Store(false)
 	}
+}
+
+// watch begins to ask who leads what is led from an address, as far as is known. What it returns tells whether another leads
+// any of that by now, and asks again.
+func (t *topics) watch(address string) (deposed func() bool) {
+	led := map[string][]int32{} // by topic
+	for name, topic := range *t.known.Load() {
+		for n := range topic.lanes {
+			if topic.leader(int32(n)) == address {
+				led[name] = append(led[name], int32(n))
+			}
+		}
+	}
+	look := func() bool {
+		for name, numbers := range led { // any order
+			t.refresh(name)
+			topic := (*t.known.Load())[name]
+			if topic != nil && slices.ContainsFunc(numbers, func(n int32) bool {
+				leader := topic.leader(n)
+				return leader != "" && leader != address
+			}) {
+				return true
+			}
+		}
+		return false
+	}
+	look()
+	return look
 }
 
 func (t *topics) replace(change func(map[string]*topic)) {
