@@ -286,16 +286,6 @@ func TestSilentClientsAreLetGo(t *testing.T) {
 			}
 			return l
 		}},
-		{"handshake_ms", Limits{HandshakeTime: time.Millisecond}, func(dial func() *line) *line {
-			l := dial()
-			go func() { // a byte at a time, for as long as they are taken
-				_, err := l.conn.Write([]byte{0, 0, 0x0f, 0xff})
-				for err == nil {
-					_, err = l.conn.Write([]byte{0})
-				}
-			}()
-			return l
-		}},
 	} {
 		s, dial := serve(t, newFakeBroker(t), c.limits)
 		l := c.begin(dial)
@@ -304,6 +294,46 @@ func TestSilentClientsAreLetGo(t *testing.T) {
 		}
 		l.ends()
 		forgotten(s)
+	}
+}
+
+// deadlines is a connection that notes which read deadlines are set.
+type deadlines struct {
+	net.Conn
+	set []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return d.Conn.SetReadDeadline(t)
+}
+
+// A client that greets a byte at a time has no more time than one that says nothing: every byte finds the deadline of the first.
+// Its last byte never comes, because whoever is slow must not be taken for fast by a timer that is late.
+func TestASlowGreetingIsLetGo(t *testing.T) {
+	s, _ := serve(t, newFakeBroker(t), Limits{HandshakeTime: 20 * time.Millisecond})
+	client, server := net.Pipe()
+	defer client.Close()
+	noted := &deadlines{Conn: server}
+	s.Take(noted)
+	go func() {
+		greeting := wire(protocol.EncodeRequest(correlation(1, protocol.APIHello), &protocol.HelloRequest{Client: "slow"}))
+		for _, b := range greeting[:len(greeting)-1] {
+			if _, err := client.Write([]byte{b}); err != nil {
+				return
+			}
+		}
+	}()
+	l := &line{t: t, conn: client}
+	if n, a := l.receive(); n != 0 || codeOf(a.err) != protocol.CodeTimedOut || a.err.Details.Limit != "handshake_ms" {
+		t.Errorf("got %v", a.err)
+	}
+	l.ends()
+	forgotten(s)
+	for _, at := range noted.set {
+		if !at.Equal(noted.set[0]) {
+			t.Errorf("a deadline of %v became %v", noted.set[0], at)
+		}
 	}
 }
 
