@@ -51,7 +51,7 @@ func (p *pair) passes(t testing.TB, from, to *broker, frame []byte) {
 	deadline := time.After(30 * time.Second)
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
-	for {
+	for ; ; to.repeated[string(frame)] = true {
 		from.Send(to.node, frame)
 		for waiting := true; waiting; {
 			select {

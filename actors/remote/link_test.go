@@ -19,6 +19,8 @@ type broker struct {
 	frames chan received
 	reach  chan reached
 	log    *memory
+	// repeated are the frames for it that were sent more than once: they may come again, whenever the link gets to it.
+	repeated map[string]bool
 }
 
 type received struct {
@@ -59,7 +61,8 @@ func (w *town) open(t testing.TB, n id.Node, change ...func(*Options)) *broker {
 // openAlone is open for the only link of this process.
 func (w *town) openAlone(t testing.TB, n id.Node, change ...func(*Options)) *broker {
 	t.Helper()
-	b := &broker{node: n, frames: make(chan received, 1<<16), reach: make(chan reached, 1<<10), log: newMemory()}
+	b := &broker{node: n, frames: make(chan received, 1<<16), reach: make(chan reached, 1<<10), log: newMemory(),
+		repeated: map[string]bool{}}
 	o := Options{
 		Listen:    "127.0.0.1:0",
 		Identity:  Identity{Cluster: testCluster, Node: n, Incarnation: 1, Nonce: uint64(n) * 7},
@@ -100,14 +103,20 @@ func withSecrets(texts ...string) func(*Options) {
 
 const first, second = "first-secret-of-a-test-cluster-0000001", "second-secret-of-a-test-cluster-000002"
 
+// next waits for a frame that was sent once.
 func (b *broker) next(t testing.TB) received {
 	t.Helper()
-	select {
-	case r := <-b.frames:
-		return r
-	case <-time.After(20 * time.Second):
-		t.Fatal("no frame")
-		return received{}
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case r := <-b.frames:
+			if !b.repeated[string(r.frame)] {
+				return r
+			}
+		case <-late:
+			t.Fatal("no frame")
+			return received{}
+		}
 	}
 }
 
