@@ -22,6 +22,7 @@ type connection struct {
 	life  *Life    // over when it has ended, whether or not the sender knows
 	ends  *Life    // the receiver's
 	node  id.Node  // the sender
+	to    id.Node  // the receiver: whoever comes after it in its place is another
 	queue [][]byte // sent and not arrived, in order
 	bytes int      // of queue
 	held  int      // arrivals that wait for the end of a clog
@@ -40,10 +41,9 @@ func (l *link) stands() bool { return l.connection != nil && !l.connection.life.
 func (l *link) renew() {
 	l.lose()
 	if l.connection != nil {
-		l.connection = nil
-		l.from.peer.Reachable(l.to.node, false)
+		l.from.peer.Reachable(l.connection.to, false)
 	}
-	l.connection = &connection{life: &Life{}, ends: l.to.life, node: l.from.node}
+	l.connection = &connection{life: &Life{}, ends: l.to.life, node: l.from.node, to: l.to.node}
 	l.network.trace.mix(uint64(l.from.number)<<8 | uint64(l.to.number))
 	l.from.peer.Reachable(l.to.node, true)
 }
@@ -66,7 +66,7 @@ func (l *link) learn(after time.Duration) {
 	n.scheduler.At(sender, after, func() {
 		if l.connection == lost && l.from.peer != nil {
 			l.connection = nil
-			l.from.peer.Reachable(l.to.node, false)
+			l.from.peer.Reachable(lost.to, false)
 			n.dial(l.from.number, l.to.number)
 		}
 	})
