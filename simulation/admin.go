@@ -58,9 +58,14 @@ func (a *Admin) replicas() int {
 	return 1
 }
 
-// place makes a topic with several replicas, as whoever decides where they live does: on a broker itself.
+// place makes a topic with several replicas on drawn brokers.
 func (a *Admin) place(name string, partitions int32, replicas int, done func(*Topic)) {
-	again := func() { a.later(func() { a.place(name, partitions, replicas, done) }) }
+	a.placeOn(name, func() [][]id.Node { return a.placements(partitions, replicas) }, done)
+}
+
+// placeOn makes a topic, as whoever decides where its replicas live does: on a broker itself.
+func (a *Admin) placeOn(name string, placements func() [][]id.Node, done func(*Topic)) {
+	again := func() { a.later(func() { a.placeOn(name, placements, done) }) }
 	b := a.world.cluster.brokers[a.random.IntN(len(a.world.cluster.brokers))]
 	if !b.Up() {
 		again()
@@ -74,7 +79,8 @@ func (a *Admin) place(name string, partitions int32, replicas int, done func(*To
 		}
 	}
 	a.world.scheduler.At(a.client.life, a.world.options.Patience+time.Second, func() { once(again) })
-	command := catalog.CreateTopic{Name: id.Topic(name), Partitions: partitions, Settings: a.settings(), Placements: a.placements(partitions, replicas)}
+	command := catalog.CreateTopic{Name: id.Topic(name), Settings: a.settings(), Placements: placements()}
+	command.Partitions = int32(len(command.Placements))
 	b.node.Router().CreateTopic(command, func(t *catalog.Topic, err error) {
 		once(func() {
 			if err != nil && !errors.Is(err, catalog.ErrTopicExists) {

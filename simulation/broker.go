@@ -35,6 +35,8 @@ type Broker struct {
 	lives  int
 
 	dark bool // it never comes back
+	// waits: while it is down, it stays down until a scenario starts it.
+	waits bool
 
 	// life is over while the broker is down. The rest belongs to it.
 	life   *Life
@@ -157,7 +159,7 @@ func (b *Broker) end(machine bool) {
 	b.wires = nil
 	wait := time.Duration(b.random.Int64N(int64(downAtMost)))
 	b.world.scheduler.At(b.own, wait, func() {
-		if !b.dark {
+		if !b.dark && !b.waits && b.life.over {
 			b.Start()
 		}
 	})

@@ -130,15 +130,7 @@ func (n *Network) cut(s shape) {
 		return
 	}
 	n.trace.event("network", "cut", "%s: %s, for %v", s.what, fmt.Sprint(s.pairs), lasts.Round(time.Millisecond))
-	for _, p := range s.pairs {
-		l := n.links[p[0]][p[1]]
-		l.blocked++
-		n.scheduler.At(n.own, n.silence(true), func() {
-			if l.blocked > 0 {
-				n.end(p[0], p[1])
-			}
-		})
-	}
+	n.block(s.pairs)
 	n.scheduler.At(n.own, lasts, func() {
 		n.trace.event("network", "cut ends", "%s", s.what)
 		for _, p := range s.pairs {
@@ -147,4 +139,17 @@ func (n *Network) cut(s shape) {
 			n.dial(p[0], p[1])
 		}
 	})
+}
+
+// block lets nothing through from senders to receivers, until somebody takes that back.
+func (n *Network) block(pairs [][2]int) {
+	for _, p := range pairs {
+		l := n.links[p[0]][p[1]]
+		l.blocked++
+		n.scheduler.At(n.own, n.silence(true), func() {
+			if l.blocked > 0 {
+				n.end(p[0], p[1])
+			}
+		})
+	}
 }

@@ -50,18 +50,24 @@ func (b *Broker) injure() {
 		return
 	}
 	v := victims[b.damage.IntN(len(victims))]
+	b.hurt(v, func(path string) (Fault, int, int) { return b.volume.Damage(path, b.damage) }, w.plan.strike)
+}
+
+// hurt damages a file if that may be, and tells whether it was. Where nobody can tell it from a tear, it is beyond what replicas are
+// for, and taken back.
+func (b *Broker) hurt(v victim, hit func(path string) (what Fault, low, high int), strike func(what Fault, where string) bool) bool {
+	w := b.world
 	before := b.volume.bytesIn(v.directory)
 	path := v.directory + "/" + v.name
-	what, low, high := b.volume.Damage(path, b.damage)
+	what, low, high := hit(path)
 	lost, from := unproven(before, v, low, high)
 	forgotten := v.name == hardStateFile && b.unprovenVote(before, v)
-	// Where nobody can tell it from a tear, it is beyond what replicas are for, and taken back.
-	if w.several() && (lost || forgotten) || !w.plan.strike(what, b.name+", "+path) {
+	if w.several() && (lost || forgotten) || !strike(what, b.name+", "+path) {
 		b.volume.restore(path, before[v.name])
-		return
+		return false
 	}
 	h := w.atlas.harm(v.partition, v.owner)
-	h.beside = h.beside || !segments
+	h.beside = h.beside || !v.segment()
 	w.trace.event("damage", what.String(), "%s: bytes %d to below %d", path, low, high)
 	if forgotten {
 		w.ledger.pardon(v.owner)
@@ -73,6 +79,7 @@ func (b *Broker) injure() {
 	if lost && from >= 0 && (!h.lossy || from < h.from) {
 		h.lossy, h.from = true, from
 	}
+	return true
 }
 
 // unprovenVote tells whether a damaged hard state file stands with another vote than before: the newest stood in it once.
@@ -117,10 +124,20 @@ func (v *Volume) Damage(name string, random *rand.Rand) (what Fault, low, high i
 	if chance(random, 40) { // the end matters most
 		low = len(f.synced) - 1 - random.IntN(min(len(f.synced), pageSize))
 	}
-	high = low + 1
-	switch what = FaultBitFlip + Fault(random.IntN(3)); what {
+	bit := 0
+	if what = FaultBitFlip + Fault(random.IntN(3)); what == FaultBitFlip {
+		bit = random.IntN(8)
+	}
+	low, high = f.damage(what, low, bit)
+	return what, low, high
+}
+
+// damage hits a file at a byte.
+func (f *file) damage(what Fault, at, bit int) (low, high int) {
+	low, high = at, at+1
+	switch what {
 	case FaultBitFlip:
-		f.synced[low] ^= 1 << random.IntN(8)
+		f.synced[low] ^= 1 << bit
 	case FaultZeroPage:
 		low -= low % pageSize
 		high = min(low+pageSize, len(f.synced))
@@ -130,7 +147,7 @@ func (v *Volume) Damage(name string, random *rand.Rand) (what Fault, low, high i
 		f.synced = f.synced[:low]
 	}
 	f.data = append([]byte(nil), f.synced...)
-	return what, low, high
+	return low, high
 }
 
 // bytesIn copies a directory's files.

@@ -13,7 +13,8 @@
 // planted_test.go, which takes the fsync, the repair and the sequence check away.
 //
 // What a seed draws goes through a plan (plan.go), which numbers every fault and every operation and can leave any of them out. So
-// a run that broke a promise is shrunk by itself (shrink.go) to those that the break needs.
+// a run that broke a promise is shrunk by itself (shrink.go) to those that the break needs. A scenario (scenario.go) is a run whose
+// faults and load are written down instead: scenarios/*.txt are the regressions that have a name.
 //
 // It never reads a real clock, opens a file or a socket, or starts a goroutine.
 //

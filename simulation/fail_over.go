@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	cryptorand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -55,9 +54,7 @@ const (
 // StudyFailOver runs one seed of the study. Like Run, only one may run in a process at a time.
 func StudyFailOver(seed uint64, nodes int, ending Ending) *FailOver {
 	w := newWorld(Config{Seed: seed, Nodes: max(nodes, 3), calm: true})
-	system := cryptorand.Reader
-	cryptorand.Reader = w.streams.Reader("raft")
-	defer func() { cryptorand.Reader = system }()
+	defer w.takeRandomness()()
 	s := &study{world: w, random: w.streams.Named("study"), result: &FailOver{Seed: seed, Ending: ending}}
 	s.run()
 	s.result.Hash, s.result.Violation = fmt.Sprintf("%016x", w.trace.Hash()), w.broken

@@ -30,16 +30,21 @@ func AllFaults() []Fault {
 	return all
 }
 
+// only is the set of these kinds.
+func only(kinds []Fault) (set FaultSet) {
+	for i := range set.without {
+		set.without[i] = !slices.Contains(kinds, Fault(i))
+	}
+	return set
+}
+
 // ParseFaults reads "all", "none", or names with commas between them. A kind that comes about by another brings that along.
 func ParseFaults(text string) (FaultSet, error) {
-	set := FaultSet{}
-	if text == selectAll {
-		return set, nil
-	}
-	for i := range set.without {
-		set.without[i] = true
-	}
-	if text == selectNone {
+	set := only(nil)
+	switch text {
+	case selectAll:
+		return FaultSet{}, nil
+	case selectNone:
 		return set, nil
 	}
 	for name := range strings.SplitSeq(text, ",") {

@@ -3,7 +3,6 @@ package simulation
 import (
 	"slices"
 
-	"troupe/gateway/protocol"
 	"troupe/partitions"
 	"troupe/partitions/catalog"
 	"troupe/partitions/id"
@@ -66,33 +65,32 @@ func (w *World) livingPartitions() []id.Partition {
 
 // voters are a partition's, as its newest leader sees them; none where there is no leader, or where they change.
 func (c *Cluster) voters(p id.Partition) []partitions.Placed {
-	var newest *overseen
-	for _, b := range c.brokers {
-		if b.logs == nil || b.life.over {
-			continue
-		}
-		for _, l := range b.logs.logs { // any order: a term has one leader
-			if l.partition == p && l.stands.Ready && (newest == nil || l.stands.Term > newest.stands.Term) {
-				newest = l
-			}
-		}
-	}
+	_, newest := c.leads(p)
 	if newest == nil || newest.stands.Joint || c.world.ledger.firm(p) == 0 {
 		return nil
 	}
 	return newest.shown.Status().Voters
 }
 
+// leads is the newest leader of a partition that is ready, and where it is; nil: there is none.
+func (c *Cluster) leads(p id.Partition) (at *Broker, newest *overseen) {
+	for _, b := range c.brokers {
+		if b.logs == nil || b.life.over {
+			continue
+		}
+		for _, l := range b.logs.logs { // any order: a term has one leader
+			if l.partition == p && l.stands.Ready && (newest == nil || l.stands.Term > newest.stands.Term) {
+				at, newest = b, l
+			}
+		}
+	}
+	return at, newest
+}
+
 // Probe appends a batch to every partition there is: once everything is at rest, that must succeed.
 func (p *Producer) Probe() {
 	if p.id == 0 {
-		p.client.Call(&protocol.InitProducerRequest{}, p.world.options.Patience, func(m protocol.Message, err error) {
-			if r, ok := m.(*protocol.InitProducerResponse); ok && err == nil {
-				p.world.newProducerID(r.Producer)
-				p.id, p.epoch = r.Producer, r.Epoch
-			}
-			p.later(p.Probe)
-		})
+		p.init(p.Probe)
 		return
 	}
 	for _, t := range p.world.topics {

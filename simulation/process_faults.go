@@ -143,6 +143,10 @@ func (b *Broker) Heal() {
 	if b.life.paused {
 		b.world.scheduler.Resume(b.life)
 	}
+	if b.waits && b.life.over {
+		b.Start()
+	}
+	b.waits = false
 	if again := chance(b.random, 50); b.disk.refused != nil || again && !b.life.over && b.world.plan.strike(FaultCrash, b.name) {
 		b.die("for the last time")
 	}

@@ -101,7 +101,7 @@ func (p *Producer) settled() bool {
 // Start begins to produce, and goes on until the world stops its load.
 func (p *Producer) Start() {
 	if p.kind == producingIdempotent && p.id == 0 {
-		p.init()
+		p.init(p.Start)
 		return
 	}
 	p.later(p.produce)
@@ -111,13 +111,23 @@ func (p *Producer) later(f func()) {
 	p.world.scheduler.At(p.client.life, time.Duration(p.random.Int64N(int64(2*p.world.options.Pace))), f)
 }
 
-func (p *Producer) init() {
+// ready goes on once the producer has its id.
+func (p *Producer) ready(then func()) {
+	if p.id == 0 {
+		p.init(func() { p.ready(then) })
+		return
+	}
+	then()
+}
+
+// init gets an id, if that is answered, and goes on.
+func (p *Producer) init(then func()) {
 	p.client.Call(&protocol.InitProducerRequest{}, p.world.options.Patience, func(m protocol.Message, err error) {
 		if r, ok := m.(*protocol.InitProducerResponse); ok && err == nil {
 			p.world.newProducerID(r.Producer)
 			p.id, p.epoch = r.Producer, r.Epoch
 		}
-		p.later(p.Start)
+		p.later(then)
 	})
 }
 

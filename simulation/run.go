@@ -33,6 +33,7 @@ const patienceAtRest = 60 * time.Second
 
 // Report is what became of a run.
 type Report struct {
+	Scenario  string `json:",omitempty"` // its name, where that is what was run
 	Seed      uint64
 	Options   Options
 	Length    time.Duration
@@ -58,6 +59,9 @@ type Report struct {
 
 // Replay is the command that runs the same again, with every event printed.
 func (r *Report) Replay() string {
+	if r.Scenario != "" {
+		return fmt.Sprintf("go run ./cmd/troupe-sim --scenario %s --seed %d --trace", r.Scenario, r.Seed)
+	}
 	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --nodes %d --length %v%s --trace", r.Seed, r.Options.Nodes, r.Length, r.Choice.flags())
 }
 
@@ -68,11 +72,16 @@ func Run(c Config) *Report {
 		c.Length = DefaultLength
 	}
 	w := newWorld(c)
-	system := rand.Reader
-	rand.Reader = w.streams.Reader("raft")
-	defer func() { rand.Reader = system }()
+	defer w.takeRandomness()()
 	w.live(c.Length)
 	return w.report(c)
+}
+
+// takeRandomness has raft draw from the run's stream, until the returned function gives the system's back.
+func (w *World) takeRandomness() (giveBack func()) {
+	system := rand.Reader
+	rand.Reader = w.streams.Reader("raft")
+	return func() { rand.Reader = system }
 }
 
 func newWorld(c Config) *World {
@@ -118,6 +127,11 @@ func (w *World) live(length time.Duration) {
 		w.cluster.Trouble()
 	}
 	w.scheduler.Run(w.scheduler.Now()+length, w.over)
+	w.rest(admin)
+}
+
+// rest ends load and faults, and demands that everything comes to rest and keeps what it promised.
+func (w *World) rest(admin *Admin) {
 	w.load, w.trouble, w.healed = false, false, w.scheduler.Now()
 	w.trace.event("run", "rest", "no more faults")
 	w.cluster.Heal()

@@ -18,6 +18,12 @@ func (c *Cluster) wipe(b *Broker) {
 	if !w.plan.strike(FaultWipedDisk, b.name) {
 		return
 	}
+	c.replace(b, lost)
+}
+
+// replace puts another broker in a broker's place, which was lost with these replicas.
+func (c *Cluster) replace(b *Broker, lost map[id.Partition]id.Replica) {
+	w := c.world
 	for p, r := range lost { // any order: each is noted alone
 		w.atlas.harm(p, r)
 	}

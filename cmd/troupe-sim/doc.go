@@ -8,6 +8,8 @@
 //	troupe-sim --faults list             what can go wrong
 //	troupe-sim --seeds 500 --faults crash,cut-leader
 //	troupe-sim --seed 7 --only crash:1,lost-frame:3-5 --operations producer-a:1-9
+//	troupe-sim --scenario FILE --trace   what a file describes, and nothing else
+//	troupe-sim --scenario list           what may stand in it
 //	troupe-sim --real 20                 the same idea against broker processes: see package real
 //	troupe-sim --study failover --seeds 1000 --nodes 3
 //

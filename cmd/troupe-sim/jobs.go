@@ -10,11 +10,21 @@ import (
 )
 
 // do does a job in this process.
-func (j job) do(trace io.Writer) *result {
-	if j.Study != "" {
-		return &result{FailOver: simulation.StudyFailOver(j.Seed, j.Nodes, j.Ending)}
+func (j job) do(trace io.Writer) (*result, error) {
+	switch {
+	case j.Study != "":
+		return &result{FailOver: simulation.StudyFailOver(j.Seed, j.Nodes, j.Ending)}, nil
+	case j.Scenario != "":
+		s, err := simulation.ParseScenario(j.Scenario, j.Text)
+		if err != nil {
+			return nil, err
+		}
+		s.Seed = j.Seed
+		return &result{Report: s.Run(trace)}, nil
 	}
-	return &result{Report: simulation.Run(simulation.Config{Seed: j.Seed, Length: time.Duration(j.Length), Nodes: j.Nodes, Trace: trace, Choice: j.Choice})}
+	return &result{Report: simulation.Run(simulation.Config{
+		Seed: j.Seed, Length: time.Duration(j.Length), Nodes: j.Nodes, Trace: trace, Choice: j.Choice,
+	})}, nil
 }
 
 // outcome is the result of one of many jobs.

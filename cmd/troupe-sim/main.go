@@ -34,6 +34,8 @@ type flags struct {
 	only             string
 	operations       string
 	shrink           int
+	scenario         string
+	text             string            // of the scenario
 	choice           simulation.Choice // what faults, only and operations say
 	program          string
 	loopback         bool
@@ -64,11 +66,18 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p := printer{out: c.OutOrStdout(), json: f.json}
-			if f.faults == listFaults {
+			switch list {
+			case f.faults:
 				p.faults()
+				return nil
+			case f.scenario:
+				p.scenario()
 				return nil
 			}
 			if err := f.choose(); err != nil {
+				return err
+			}
+			if err := f.readScenario(c); err != nil {
 				return err
 			}
 			if f.json && !c.Flags().Changed("shrink") {
@@ -104,6 +113,7 @@ func (f *flags) declare(c *cobra.Command) {
 	c.Flags().StringVar(&f.only, "only", everything, "which of the faults happen, by kind and number, as in crash:1,lost-frame:3-5")
 	c.Flags().StringVar(&f.operations, "operations", everything, "which operations of clients happen, by client and number, as in producer-a:1-9,trimmer:2")
 	c.Flags().IntVar(&f.shrink, "shrink", 300, "how many runs the search may take for a part of the first broken run that still breaks; 0: none is made. With --json only if it is asked for")
+	c.Flags().StringVar(&f.scenario, "scenario", "", "run the faults and the load that a `FILE` describes, instead of drawn ones; list prints what may stand in it")
 	c.Flags().BoolVar(&f.trace, "trace", false, "print every event worth seeing")
 	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice, in two processes, and compare the hashes")
 	c.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first seed that breaks a promise")
@@ -126,7 +136,11 @@ func (f *flags) one(p printer) error {
 	}
 	begun := time.Now()
 	j := f.job(f.seed)
-	r := j.do(trace).Report
+	done, err := j.do(trace)
+	if err != nil {
+		return err
+	}
+	r := done.Report
 	took := time.Since(begun)
 	p.report(r, took)
 	if f.checkDeterminism {
@@ -147,5 +161,5 @@ func (f *flags) one(p printer) error {
 
 // job is a run of a seed as it was asked for.
 func (f *flags) job(seed uint64) job {
-	return job{Seed: seed, Length: int64(f.length), Nodes: f.nodes, Choice: f.choice}
+	return job{Seed: seed, Length: int64(f.length), Nodes: f.nodes, Choice: f.choice, Scenario: f.scenario, Text: f.text}
 }

@@ -98,6 +98,23 @@ func TestChoiceIsPartOfTheRun(t *testing.T) {
 	}
 }
 
+func TestScenario(t *testing.T) {
+	const file = "../../simulation/scenarios/byte_flipped.txt"
+	if out := execute(t, "--scenario", file, "--trace", "--check-determinism"); !strings.Contains(out, "every promise kept") || !strings.Contains(out, "corrupt hurt orders flip") {
+		t.Errorf("the trace does not show the lines of the scenario:\n%s", out[:min(len(out), 3000)])
+	}
+	var r simulation.Report
+	lines := json.NewDecoder(strings.NewReader(execute(t, "--scenario", file, "--seed", "7", "--seeds", "2", "--json")))
+	for _, seed := range []uint64{7, 8} {
+		if err := lines.Decode(&r); err != nil || r.Seed != seed || r.Scenario != file || r.Faults[simulation.FaultBitFlip] != 1 {
+			t.Errorf("seed %d: %+v, %v", seed, r, err)
+		}
+	}
+	if out := execute(t, "--scenario", "list"); !strings.Contains(out, "TIME corrupt BROKER TOPIC[/NUMBER] flip|zero|cut") {
+		t.Errorf("the list does not say how to corrupt:\n%s", out)
+	}
+}
+
 func TestWrongUses(t *testing.T) {
 	for _, c := range []string{
 		"--faults crsh: nearest: crash",
@@ -106,6 +123,9 @@ func TestWrongUses(t *testing.T) {
 		"--operations producer-a: NAME:NUMBER",
 		"--shrink -1: from 0",
 		"--nods 3: unknown flag",
+		"--scenario nowhere.txt: no such file",
+		"--scenario main.go: main.go:1: ",
+		"--scenario ../../simulation/scenarios/byte_flipped.txt --nodes 5: the scenario says all that happens",
 	} {
 		line, want, _ := strings.Cut(c, ": ")
 		command := command()

@@ -101,6 +101,13 @@ func (p printer) faults() {
 	}
 }
 
+// scenario lists the lines that a scenario may have.
+func (p printer) scenario() {
+	for _, line := range simulation.ScenarioUsage() {
+		fmt.Fprintln(p.out, line)
+	}
+}
+
 func (p printer) encode(v any) {
 	// A writer that fails has nobody left to tell.
 	_ = json.NewEncoder(p.out).Encode(v)

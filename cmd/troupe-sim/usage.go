@@ -20,10 +20,10 @@ func wrong(err error) error {
 	return &usageError{err}
 }
 
-// The words of --faults, --only and --operations that name nothing in particular.
+// The words of --faults, --only, --operations and --scenario that name nothing in particular.
 const (
 	everything = "all"
-	listFaults = "list"
+	list       = "list"
 )
 
 const manual = `Troupe-sim runs brokers under faults that a seed draws: the production actors on one goroutine, with a simulated clock, network and
@@ -35,13 +35,19 @@ quarter, one at a time. What is left is printed with the command that replays it
 Faults are counted by kind, from 1 on in each run, operations by client. --faults, --only and --operations leave out what they do not
 name. What is left out changes what comes after it, so the numbers of a run are those of the same command line.
 
+A scenario is a file with a line for each thing that happens: settings first, then lines that begin with their time. What they say
+happens, and nothing else; then everything heals, and what any run must keep must be kept. --scenario list prints the lines there
+are, simulation/scenarios has examples.
+
 Exit codes: 0 every promise kept, 1 a promise broken or the run failed, 2 the command line was wrong.`
 
 const examples = `  troupe-sim --seed 7 --trace                         # one run, every event printed
   troupe-sim --seeds 500 --nodes 3                    # seeds 0 to 499, with three brokers each
   troupe-sim --faults list                            # what can go wrong
   troupe-sim --seeds 100 --faults cut-leader,crash    # nothing else goes wrong
-  troupe-sim --seed 7 --only crash:1,cut-leader:2     # two faults of that seed`
+  troupe-sim --seed 7 --only crash:1,cut-leader:2     # two faults of that seed
+  troupe-sim --scenario simulation/scenarios/leader_killed.txt --trace
+  troupe-sim --scenario FILE --seeds 100              # the same under other orders, delays and losses`
 
 // choose reads what may come to pass.
 func (f *flags) choose() error {

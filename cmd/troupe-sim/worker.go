@@ -28,6 +28,8 @@ type job struct {
 	Length int64 // in ns
 	Nodes  int
 	Choice simulation.Choice
+	// Scenario, if it is set, is the name of what is run instead; Text is what that says.
+	Scenario, Text string `json:",omitempty"`
 	// Study, if it is set, is what is studied instead; Ending belongs to it.
 	Study  string
 	Ending simulation.Ending
@@ -108,7 +110,11 @@ func work(in io.Reader, out io.Writer) error {
 		default:
 			return fmt.Errorf("read a job: %w", err)
 		}
-		if err := results.Encode(j.do(nil)); err != nil {
+		r, err := j.do(nil)
+		if err != nil {
+			return err
+		}
+		if err := results.Encode(r); err != nil {
 			return fmt.Errorf("tell a result: %w", err)
 		}
 	}
