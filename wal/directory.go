@@ -27,6 +27,8 @@ type Options struct {
 	Holder string
 	// Recovers opens the directory also where the recovery of the cluster's catalog is not finished: to finish it.
 	Recovers bool
+	// Steps sees every storage step. Nil: nobody does.
+	Steps Steps
 
 	system system // nil for the real one
 }
@@ -66,17 +68,17 @@ type Directory struct {
 // OpenDirectory opens a data directory, or makes it where there is none, locks it against other processes, and counts its
 // incarnation up. It returns an error that unwraps to ErrLocked when somebody has it open, to ErrRecovering while a recovery
 // there is unfinished, to partitions.ErrDamaged when identity or register are missing or cannot be read, and to
-// partitions.ErrNewer when a newer program wrote it.
+// partitions.ErrNewer when a newer program wrote it. A path that is not absolute means the same only as long as the process does
+// not change its working directory.
 func OpenDirectory(path string, options Options) (*Directory, error) {
 	if options.SegmentBytes == 0 {
 		options.SegmentBytes = defaultSegmentBytes
 	}
-	if options.system == nil {
+	switch {
+	case options.Steps != nil:
+		options.system = stepwise{options.Steps}
+	case options.system == nil:
 		options.system = disk{}
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
 	}
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, err
@@ -85,11 +87,15 @@ func OpenDirectory(path string, options Options) (*Directory, error) {
 		path: path, options: options,
 		open: make(map[id.Replica]bool), making: make(map[id.Replica]bool), doubts: make(map[id.Replica]doubt),
 	}
+	var err error
 	if d.lock, err = lockDirectory(path, options.Holder); err != nil {
 		return nil, err
 	}
 	if err := d.load(); err != nil {
 		d.lock.Close()
+		if d.register != nil && d.register.file != nil {
+			d.register.file.Close()
+		}
 		return nil, fmt.Errorf("data directory %s: %w", path, err)
 	}
 	return d, nil

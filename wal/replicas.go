@@ -81,17 +81,18 @@ func (d *Directory) build(path string, r id.Replica, birth *partitions.Checkpoin
 	if err := os.Mkdir(making, 0o750); err != nil {
 		return err
 	}
-	files := make(map[string][]byte)
 	slot := Slot{Sequence: 1, Replica: r, HardState: state, Phase: PhaseEmpty}
 	if birth != nil {
-		files[checkpointName(birth.Index)] = AppendCheckpoint(nil, r, birth)
 		slot.Durable, slot.Phase = birth.Index, PhaseBegun
-	}
-	files[hardStateName], files[segmentName(slot.Durable+1)] = NewSlots(slot), nil
-	for name, b := range files {
-		if err := writeNewFile(sys, filepath.Join(making, name), b); err != nil {
+		if err := writeNewFile(sys, filepath.Join(making, checkpointName(birth.Index)), AppendCheckpoint(nil, r, birth)); err != nil {
 			return err
 		}
+	}
+	if err := writeNewFile(sys, filepath.Join(making, hardStateName), NewSlots(slot)); err != nil {
+		return err
+	}
+	if err := writeNewFile(sys, filepath.Join(making, segmentName(slot.Durable+1)), nil); err != nil {
+		return err
 	}
 	if err := sys.syncDirectory(making); err != nil {
 		return err

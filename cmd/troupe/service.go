@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +61,11 @@ func (b *service) open(ctx context.Context) (err error) {
 	if err := b.checkPorts(ctx); err != nil {
 		return err
 	}
-	b.directory, err = wal.OpenDirectory(b.config.Data.Directory, wal.Options{
+	data, err := filepath.Abs(b.config.Data.Directory) // people are told where it is
+	if err != nil {
+		return err
+	}
+	b.directory, err = wal.OpenDirectory(data, wal.Options{
 		Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		Holder: fmt.Sprintf("process %d, clients at %s", os.Getpid(), b.listener.Addr()),
 	})
