@@ -45,8 +45,9 @@ lint: tools
 	go mod tidy -diff
 	go test -run '^Fuzz' ./...
 
-sim: build ## run SEEDS=500 seeds of the simulator
+sim: build ## run SEEDS=500 seeds of the simulator, and a fifth of them over real files
 	bin/troupe-sim --seeds $(SEEDS)
+	bin/troupe-sim --seeds $$(( ($(SEEDS) + 4) / 5 )) --disk real
 
 planted: ## plant bugs, one after the other, and demand that the simulator finds each by the promise it breaks
 	TROUPE_PLANTED=all go test -count=1 -timeout 30m -run '^TestPlantedBugsAreFound$$' -v ./simulation

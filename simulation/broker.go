@@ -29,8 +29,10 @@ type Broker struct {
 	// own is the life of what outlives a life: the broker's restarts and the plan of its faults.
 	own    *Life
 	logger *slog.Logger
+	// volume is the twin's. Where files are real they are the mirror's, and volume shows what a power loss has left.
 	volume *Volume
-	free   int64 // bytes on the volume
+	mirror *Mirror // nil for the twin
+	free   int64   // bytes on the volume
 	drift  Drift
 	lives  int
 
@@ -41,7 +43,7 @@ type Broker struct {
 	// life is over while the broker is down. The rest belongs to it.
 	life   *Life
 	device *Device
-	disk   *Disk
+	disk   brokerDisk
 	logs   *overseer
 	node   *actors.Node
 	ready  bool
@@ -54,12 +56,36 @@ const downAtMost = 1500 * time.Millisecond
 func newBroker(c *Cluster, number int) *Broker {
 	name := "broker-" + string(rune('a'+number))
 	streams := c.world.streams
-	return &Broker{
+	b := &Broker{
 		world: c.world, cluster: c, number: number, name: name, identity: firstNode + id.Node(number),
 		random: streams.Named(name), pool: streams.Named(name + "'s pool"), damage: streams.Named(name + "'s damage"),
-		own: &Life{}, life: &Life{over: true}, device: &Device{}, volume: NewVolume(), free: simulatedBytes, drift: Drift{pace: 100},
+		own: &Life{}, life: &Life{over: true}, device: &Device{}, free: simulatedBytes, drift: Drift{pace: 100},
 		logger: slog.New(logbook{name, c.world.trace}),
 	}
+	b.newDisk()
+	return b
+}
+
+// newDisk gives the broker an empty disk.
+func (b *Broker) newDisk() {
+	if b.world.realFiles {
+		b.mirror = newMirror()
+		b.disk = &RealDisk{mirror: b.mirror}
+		return
+	}
+	b.volume = NewVolume()
+	b.disk = &Disk{device: &Device{volume: b.volume}}
+}
+
+// openDisk begins a life of the broker's disk.
+func (b *Broker) openDisk() (err error) {
+	if b.world.realFiles {
+		b.disk, err = openRealDisk(b.world, b.device, b.mirror, fmt.Sprintf("%s-%d", b.name, b.lives))
+		return err
+	}
+	disk, err := openDisk(b.world, b.device, b.disk.(*Disk).remembered())
+	b.disk = disk
+	return err
 }
 
 // Up tells whether the broker runs and has opened everything.
@@ -83,9 +109,9 @@ func (b *Broker) Start() {
 		room: func() int64 { return b.free }, crash: func() int { return b.rate(w.options.DiskCrash) }, fail: func() int { return b.rate(w.options.DiskError) },
 	}
 	w.trace.event(b.name, "start", "life %d", b.lives)
-	var err error
-	if b.disk, err = openDisk(w, b.device, b.disk.remembered()); err == nil {
-		b.logs = &overseer{Disk: b.disk, broker: b, logs: map[id.Replica]*overseen{}}
+	err := b.openDisk()
+	if err == nil {
+		b.logs = &overseer{brokerDisk: b.disk, broker: b, logs: map[id.Replica]*overseen{}}
 		err = b.begin()
 	}
 	if err != nil {
@@ -150,6 +176,7 @@ func (b *Broker) exit(err error) {
 // end ends a life, however it came to that: its steps are dropped, its connections cut, and another is planned. Others notice
 // the end of a whole machine late.
 func (b *Broker) end(machine bool) {
+	b.disk.cease()
 	b.life.over, b.ready = true, false
 	b.cluster.network.Leave(b.number, machine)
 	b.cluster.gossip.left(b)
@@ -191,9 +218,19 @@ func (b *Broker) losePower(why string) {
 		return
 	}
 	b.world.trace.event(b.name, "power loss", "%s", why)
-	b.volume.PowerLoss(b.random, b.world.plan, b.name)
-	b.injure()
+	b.cutPower()
 	b.end(true)
+}
+
+// cutPower leaves of the disk what a power loss does, and less.
+func (b *Broker) cutPower() {
+	b.disk.cease()
+	if b.world.realFiles {
+		b.volume = b.mirror.powerLoss(b.random, b.world.plan, b.name)
+	} else {
+		b.volume.PowerLoss(b.random, b.world.plan, b.name)
+	}
+	b.injure()
 }
 
 // afterStep ends a life that ended inside the step.
@@ -210,8 +247,7 @@ func (b *Broker) stop() {
 	b.node.Stop(func() {
 		b.world.trace.event(b.name, "stopped", "life %d", b.lives)
 		b.world.marks.count(MarkStop)
-		b.volume.PowerLoss(b.random, b.world.plan, b.name)
-		b.injure()
+		b.cutPower()
 		b.end(true)
 	})
 }

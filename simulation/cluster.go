@@ -50,6 +50,13 @@ func (c *Cluster) Start() {
 	}
 }
 
+// cease lets go of what the brokers' disks hold, when the run is over.
+func (c *Cluster) cease() {
+	for _, b := range c.brokers {
+		b.disk.cease()
+	}
+}
+
 // Up tells whether every broker that is to runs, and has opened everything.
 func (c *Cluster) Up() bool {
 	for _, b := range c.brokers {

@@ -53,7 +53,7 @@ func (d *Device) where(what, name string) string { return d.broker + ", " + what
 
 // failing is how a storage step fails.
 func failing(what string) Fault {
-	if what == "sync" {
+	if what == "sync" || what == "sync tail" {
 		return FaultSyncError
 	}
 	return FaultWriteError
@@ -129,6 +129,11 @@ func (d *Device) syncDirectory(directory string) error {
 	}
 	d.volume.SyncDirectory(directory)
 	return nil
+}
+
+// space tells how much room there is.
+func (d *Device) space() partitions.Space {
+	return partitions.Space{Directory: "simulated", Free: d.room(), Total: simulatedBytes}
 }
 
 // unfinished marks a file that is being written. Whatever bears it at an opening is removed.

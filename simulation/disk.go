@@ -6,13 +6,27 @@ import (
 	"maps"
 	"slices"
 
+	"troupe/actors"
 	"troupe/partitions"
 	"troupe/partitions/id"
 	"troupe/wal"
 )
 
-// Disk is where one life of the broker keeps its logs: the twin of wal's directory. It implements actors.Disk. The volume
-// below it outlives it.
+// brokerDisk is where one life of a broker keeps its logs: on the twin of wal's directory, or on wal's over real files.
+type brokerDisk interface {
+	actors.Disk
+	// missing looks for acknowledged records in what a power loss at this very moment would leave of the disk. It returns why
+	// they are not there, or nothing.
+	missing(p id.Partition, base id.Offset, sent []byte) string
+	// quarantined tells whether the partition's log was found damaged when it was opened last.
+	quarantined(p id.Partition) bool
+	// refusing tells that the register takes nothing any more: an operator has to restart the broker.
+	refusing() bool
+	// cease ends its part in the broker's life. What it holds at this moment is what the next life finds, unless the power goes.
+	cease()
+}
+
+// Disk is the twin of wal's directory. It implements brokerDisk. The volume below it outlives it.
 type Disk struct {
 	world  *World
 	device *Device
@@ -125,9 +139,13 @@ func (d *Disk) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint
 
 func (d *Disk) twin(p id.Partition, r id.Replica) *Twin {
 	return &Twin{
-		device: d.device, disk: d, partition: p, owner: r, segmentBytes: d.world.options.SegmentBytes,
-		directory: fmt.Sprintf("replicas/%v-p%d-r%d", p.Topic, p.Number, r),
+		device: d.device, disk: d, partition: p, owner: r, segmentBytes: d.world.options.SegmentBytes, directory: replicaDirectory(p, r),
 	}
+}
+
+// replicaDirectory is where wal keeps a replica's log.
+func replicaDirectory(p id.Partition, r id.Replica) string {
+	return fmt.Sprintf("replicas/%v-p%d-r%d", p.Topic, p.Number, r)
 }
 
 // Open repairs and opens a log.
@@ -149,41 +167,25 @@ func (d *Disk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	if alive && d.device.dead {
 		d.world.plan.count(FaultCrashInOpen)
 	}
-	harm := d.world.atlas.harmed[r]
 	if err != nil {
 		if errors.Is(err, partitions.ErrDamaged) {
-			d.damaged(p, r, err.Error())
+			d.world.damaged(p, r, err.Error())
 		} else {
 			d.doubts[r] = doubt{poisoned: known.poisoned, durable: max(known.durable, t.recovered.Durable)}
 		}
 		return nil, fmt.Errorf("open replica %d of %v: %w", r, p, err)
 	}
-	if damage := t.recovered.Damage; damage != nil {
-		d.damaged(p, r, fmt.Sprintf("%s, %s at byte %d", damage.Reason, damage.File, damage.At))
-	} else if harm != nil && harm.beside {
-		harm.beside = false
-		d.world.marks.count(MarkDamageMended)
-	}
-	if doubted {
-		d.world.marks.count(MarkReopenAfterError)
-		delete(d.doubts, r)
-	}
-	if index, _ := stands(t.recovered.Newest); t.recovered.Last > index {
-		d.world.marks.count(MarkReplay)
-	}
+	delete(d.doubts, r)
+	d.world.opened(p, r, t.recovered, doubted)
 	d.open[r], d.newest[r] = t, t
 	return t, nil
 }
 
-// damaged notes that an opening has found damage.
-func (d *Disk) damaged(p id.Partition, r id.Replica, why string) {
-	if d.world.atlas.harmed[r] == nil {
-		d.world.violate(violation("false-damage", "nothing was damaged, and replica %d of %v is: %s", r, p, why))
-		return
-	}
-	d.world.marks.count(MarkQuarantined)
-	d.world.trace.event("damage", "found", "%v: %s", p, why)
-}
+// refusing implements brokerDisk.
+func (d *Disk) refusing() bool { return d.refused != nil }
+
+// cease implements brokerDisk. The volume is as it is.
+func (d *Disk) cease() {}
 
 // released takes back a log whose owner has closed it.
 func (d *Disk) released(t *Twin) {
@@ -215,5 +217,5 @@ func (d *Disk) Remove(p id.Partition, r id.Replica) error {
 
 // Space tells how much room there is.
 func (d *Disk) Space() (partitions.Space, error) {
-	return partitions.Space{Directory: "simulated", Free: d.device.room(), Total: simulatedBytes}, nil
+	return d.device.space(), nil
 }

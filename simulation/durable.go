@@ -39,8 +39,7 @@ func (c *Cluster) promised(to string, acks protocol.Acks, p id.Partition, base i
 	}
 }
 
-// missing looks for acknowledged records in what a power loss at this very moment would leave of the disk. It returns why
-// they are not there, or nothing.
+// missing implements brokerDisk.
 func (d *Disk) missing(p id.Partition, base id.Offset, sent []byte) string {
 	why := "the partition has no log"
 	for _, logs := range []map[id.Replica]*Twin{d.newest, d.earlier} {

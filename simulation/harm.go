@@ -2,9 +2,11 @@ package simulation
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"troupe/gateway/protocol"
+	"troupe/partitions"
 	"troupe/partitions/id"
 )
 
@@ -49,7 +51,42 @@ func (w *World) refused(p id.Partition, t *Topic, err error) {
 	}
 }
 
-// quarantined tells whether the partition's log was found damaged when it was opened last.
+// opened notes what an opening has found; doubted: its log had seen an error in this life.
+func (w *World) opened(p id.Partition, r id.Replica, found partitions.Recovered, doubted bool) {
+	harm := w.atlas.harmed[r]
+	if damage := found.Damage; damage != nil {
+		w.damaged(p, r, fmt.Sprintf("%s, %s at byte %d", damage.Reason, damage.File, damage.At))
+	} else if harm != nil && harm.beside {
+		harm.beside = false
+		w.marks.count(MarkDamageMended)
+	}
+	if doubted {
+		w.marks.count(MarkReopenAfterError)
+	}
+	if index, _ := stands(found.Newest); found.Last > index {
+		w.marks.count(MarkReplay)
+	}
+}
+
+// damaged notes that an opening has found damage.
+func (w *World) damaged(p id.Partition, r id.Replica, why string) {
+	if w.unharmed(p, r, "an opening", errors.New(why)) {
+		return
+	}
+	w.marks.count(MarkQuarantined)
+	w.trace.event("damage", "found", "%v: %s", p, why)
+}
+
+// unharmed tells that a replica was never damaged. What says that it is gives a false alarm.
+func (w *World) unharmed(p id.Partition, r id.Replica, who string, err error) bool {
+	if w.atlas.harmed[r] != nil {
+		return false
+	}
+	w.violate(violation("false-damage", "nothing was damaged, and %s of replica %d of %v finds: %v", who, r, p, err))
+	return true
+}
+
+// quarantined implements brokerDisk.
 func (d *Disk) quarantined(p id.Partition) bool {
 	for _, t := range d.newest { // any order: one of them is the partition's
 		if t.partition == p && !t.closed && t.recovered.Damage != nil {

@@ -13,7 +13,7 @@ import (
 // overseer stands between a broker and its disk: it tells the ledger of every replica that is made, and of everything that
 // is written to its log. It is an actors.Disk.
 type overseer struct {
-	*Disk
+	brokerDisk
 	broker *Broker
 	logs   map[id.Replica]*overseen // opened last
 }
@@ -71,12 +71,12 @@ func (o *overseer) settle(l *overseen, r *partitions.Replica) {
 // Create implements actors.Disk.
 func (o *overseer) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
 	o.broker.world.ledger.begun(p, r, o.broker.identity)
-	return o.Disk.Create(p, r, birth, state)
+	return o.brokerDisk.Create(p, r, birth, state)
 }
 
 // Open implements actors.Disk.
 func (o *overseer) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
-	log, err := o.Disk.Open(p, r)
+	log, err := o.brokerDisk.Open(p, r)
 	if err != nil {
 		return nil, err
 	}

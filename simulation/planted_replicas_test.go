@@ -44,7 +44,7 @@ var plantedInReplicas = []bug{
 	},
 	{
 		name: "a replica that has forgotten begins again under its id",
-		changes: []change{{"simulation/disk.go", "	harm := d.world.atlas.harmed[r]\n	if err != nil {", `	if err == nil && t.recovered.Damage != nil && t.recovered.Damage.Kind == partitions.DamageAmnesia {
+		changes: []change{{"simulation/disk.go", "	if err != nil {\n		if errors.Is(err, partitions.ErrDamaged) {", `	if err == nil && t.recovered.Damage != nil && t.recovered.Damage.Kind == partitions.DamageAmnesia {
 		for _, name := range d.device.volume.List(t.directory) {
 			_ = d.device.unlink(t.file(name))
 		}
@@ -53,8 +53,8 @@ var plantedInReplicas = []bug{
 			err = t.open(&knowledge{})
 		}
 	}
-	harm := d.world.atlas.harmed[r]
-	if err != nil {`}},
+	if err != nil {
+		if errors.Is(err, partitions.ErrDamaged) {`}},
 		found: []string{"term-forgotten"},
 		nodes: "3",
 	},
@@ -104,5 +104,11 @@ var plantedInReplicas = []bug{
 		found:  []string{"log-matching"},
 		nodes:  "3",
 		length: "60s",
+	},
+	{
+		name:    "wal does not sync a directory in which a segment began",
+		changes: []change{{"wal/log.go", "if err := l.sys.syncDirectory(l.directory); err != nil {", "if err := error(nil); err != nil {"}},
+		found:   []string{"ack-before-durable", "not-live"},
+		disk:    "real",
 	},
 }

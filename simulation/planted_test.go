@@ -21,6 +21,7 @@ type bug struct {
 	found   []string
 	nodes   string // how many brokers; "": each seed draws it
 	length  string // of the runs, for what needs a rare fault; "": 20s
+	disk    string // where logs are kept; "": on the twin's
 }
 
 // The bugs of one broker: each takes away something that the promises rest on, and must be found by one of the named invariants within 50
@@ -70,6 +71,12 @@ var planted = []bug{
 		found: []string{"damage-hidden", "watermark-fell"},
 		nodes: "1",
 	},
+	{
+		name:    "wal does not sync its segments",
+		changes: []change{{"wal/log.go", "if err := l.tail.Sync(); err != nil {", "if err := error(nil); err != nil {"}},
+		found:   []string{"ack-before-durable", "not-live"},
+		disk:    "real",
+	},
 }
 
 // everyPlanted is set by `make planted`: then all bugs are looked for, on all ranges of seeds. Otherwise on one range, and only
@@ -99,7 +106,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 // crash above all, does not count.
 func find(t *testing.T, binary, from string, b bug) {
 	t.Helper()
-	run := exec.Command(binary, "--seed", from, "--seeds", "50", "--nodes", cmp.Or(b.nodes, "0"), "--length", cmp.Or(b.length, "20s"), "--jobs", "1", "--json")
+	run := exec.Command(binary, "--seed", from, "--seeds", "50", "--nodes", cmp.Or(b.nodes, "0"), "--length", cmp.Or(b.length, "20s"), "--disk", cmp.Or(b.disk, "twin"), "--jobs", "1", "--json")
 	out, err := run.StdoutPipe()
 	must(t, err)
 	must(t, run.Start())

@@ -147,7 +147,7 @@ func (b *Broker) Heal() {
 		b.Start()
 	}
 	b.waits = false
-	if again := chance(b.random, 50); b.disk.refused != nil || again && !b.life.over && b.world.plan.strike(FaultCrash, b.name) {
+	if again := chance(b.random, 50); b.disk.refusing() || again && !b.life.over && b.world.plan.strike(FaultCrash, b.name) {
 		b.die("for the last time")
 	}
 }

@@ -21,6 +21,9 @@ type Config struct {
 	Nodes int
 	// Choice is what of the seed may come to pass.
 	Choice Choice
+	// RealDisk lets the production wal keep the logs, over real files, in place of its twin. The run has the process's working
+	// directory for itself then.
+	RealDisk bool
 	// calm: the seed draws no fault.
 	calm bool
 }
@@ -35,6 +38,7 @@ const patienceAtRest = 60 * time.Second
 type Report struct {
 	Scenario  string `json:",omitempty"` // its name, where that is what was run
 	Seed      uint64
+	RealDisk  bool `json:",omitempty"`
 	Options   Options
 	Length    time.Duration
 	Simulated time.Duration // virtual time that passed in all
@@ -62,7 +66,11 @@ func (r *Report) Replay() string {
 	if r.Scenario != "" {
 		return fmt.Sprintf("go run ./cmd/troupe-sim --scenario %s --seed %d --trace", r.Scenario, r.Seed)
 	}
-	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --nodes %d --length %v%s --trace", r.Seed, r.Options.Nodes, r.Length, r.Choice.flags())
+	disk := ""
+	if r.RealDisk {
+		disk = " --disk real"
+	}
+	return fmt.Sprintf("go run ./cmd/troupe-sim --seed %d --nodes %d --length %v%s%s --trace", r.Seed, r.Options.Nodes, r.Length, disk, r.Choice.flags())
 }
 
 // Run runs one seed: a broker under load and faults, then at rest, then read whole and judged. It replaces
@@ -71,7 +79,13 @@ func Run(c Config) *Report {
 	if c.Length == 0 {
 		c.Length = DefaultLength
 	}
+	if c.RealDisk {
+		leave, err := enterRoot()
+		demand(err)
+		defer leave()
+	}
 	w := newWorld(c)
+	defer w.cluster.cease()
 	defer w.takeRandomness()()
 	w.live(c.Length)
 	return w.report(c)
@@ -87,7 +101,7 @@ func (w *World) takeRandomness() (giveBack func()) {
 func newWorld(c Config) *World {
 	streams := Streams{c.Seed}
 	w := &World{
-		streams: streams, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace),
+		streams: streams, realFiles: c.RealDisk, options: drawOptions(streams.Named("options")), trace: NewTrace(c.Trace),
 		deleted: map[id.Partition]bool{}, ids: map[id.Producer]bool{}, plan: &Plan{choice: c.Choice},
 	}
 	if w.options.Nodes = drawNodes(streams.Named("nodes")); c.Nodes > 0 {
@@ -239,7 +253,7 @@ func (w *World) settled() bool {
 
 func (w *World) report(c Config) *Report {
 	r := &Report{
-		Seed: c.Seed, Options: w.options, Length: c.Length, Simulated: w.scheduler.Now(), Steps: w.trace.steps,
+		Seed: c.Seed, RealDisk: c.RealDisk, Options: w.options, Length: c.Length, Simulated: w.scheduler.Now(), Steps: w.trace.steps,
 		Sends: len(w.history.Sends), Polls: len(w.history.Polls), Faults: w.plan.Faults, Marks: w.marks,
 		Hash: fmt.Sprintf("%016x", w.trace.Hash()), Violation: w.broken,
 		Choice: c.Choice, Struck: w.plan.struck(), Done: w.plan.done(), Loaded: w.loaded, strikes: w.plan.strikes,

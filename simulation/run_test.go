@@ -19,9 +19,14 @@ func seeds() uint64 {
 }
 
 func TestEveryPromiseIsKept(t *testing.T) {
+	t.Run("twin", func(t *testing.T) { everyPromiseIsKept(t, seeds(), false) })
+	t.Run("real disk", func(t *testing.T) { everyPromiseIsKept(t, seeds()/3, true) })
+}
+
+func everyPromiseIsKept(t *testing.T, seeds uint64, realDisk bool) {
 	var set Set
-	for seed := range seeds() {
-		r := Run(Config{Seed: seed})
+	for seed := range seeds {
+		r := Run(Config{Seed: seed, RealDisk: realDisk})
 		set.Add(r)
 		if r.Violation != nil {
 			t.Errorf("seed %d: %v\nreplay: %s", seed, r.Violation, r.Replay())
@@ -37,28 +42,40 @@ func TestEveryPromiseIsKept(t *testing.T) {
 // childSeed makes the test binary run one seed and print its hash, for TestSameSeedSameHash.
 const childSeed = "TROUPE_SIMULATION_SEED"
 
+// childDisk, if it is set besides, makes the run keep its logs in real files.
+const childDisk = "TROUPE_SIMULATION_REAL_DISK"
+
 func TestMain(m *testing.M) {
 	if s := os.Getenv(childSeed); s != "" {
 		seed, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
 			panic(err)
 		}
-		fmt.Println(Run(Config{Seed: seed, Length: 5 * time.Second}).Hash)
+		fmt.Println(Run(Config{Seed: seed, Length: 5 * time.Second, RealDisk: os.Getenv(childDisk) != ""}).Hash)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
 func TestSameSeedSameHash(t *testing.T) {
+	t.Run("twin", func(t *testing.T) { sameSeedSameHash(t, false) })
+	t.Run("real disk", func(t *testing.T) { sameSeedSameHash(t, true) })
+}
+
+func sameSeedSameHash(t *testing.T, realDisk bool) {
 	hashes := map[string]bool{}
 	for seed := range uint64(4) {
-		first := Run(Config{Seed: seed, Length: 5 * time.Second}).Hash
-		if again := Run(Config{Seed: seed, Length: 5 * time.Second}).Hash; again != first {
+		c := Config{Seed: seed, Length: 5 * time.Second, RealDisk: realDisk}
+		first := Run(c).Hash
+		if again := Run(c).Hash; again != first {
 			t.Errorf("seed %d: hash %s, then %s", seed, first, again)
 		}
 		for _, threads := range []string{"1", "2"} {
 			child := exec.Command(os.Args[0])
 			child.Env = append(os.Environ(), "GOMAXPROCS="+threads, childSeed+"="+strconv.FormatUint(seed, 10))
+			if realDisk {
+				child.Env = append(child.Env, childDisk+"=yes")
+			}
 			out, err := child.Output()
 			must(t, err)
 			if got := strings.TrimSpace(string(out)); got != first {

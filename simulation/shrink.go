@@ -64,7 +64,7 @@ type part struct {
 }
 
 func configOf(r *Report) Config {
-	return Config{Seed: r.Seed, Length: r.Length, Nodes: r.Options.Nodes, Choice: r.Choice}
+	return Config{Seed: r.Seed, Length: r.Length, Nodes: r.Options.Nodes, RealDisk: r.RealDisk, Choice: r.Choice}
 }
 
 // aspect is what parts are of, and how a choice names them.

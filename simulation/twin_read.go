@@ -105,9 +105,7 @@ func (t *Twin) Scrub(from id.Index) (next id.Index, bytes int64, err error) {
 	s, next := t.segments[n], t.segments[n+1].first
 	for at := max(s.first, t.first); at < next; at++ {
 		if _, err := t.read(int(at - t.first)); err != nil {
-			if t.disk.world.atlas.harmed[t.owner] == nil {
-				t.disk.world.violate(violation("false-damage", "nothing was damaged, and a scrub of replica %d of %v finds: %v", t.owner, t.partition, err))
-			}
+			t.disk.world.unharmed(t.partition, t.owner, "a scrub", err)
 			return next, s.size, err
 		}
 	}

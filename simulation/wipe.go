@@ -31,8 +31,7 @@ func (c *Cluster) replace(b *Broker, lost map[id.Partition]id.Replica) {
 	b.losePower("with its disk")
 	c.wiped++
 	b.identity = firstNode + id.Node(100*c.wiped+b.number)
-	b.volume = NewVolume()
-	b.disk = &Disk{device: &Device{volume: b.volume}}
+	b.newDisk()
 	b.logs = nil
 }
 

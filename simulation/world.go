@@ -12,6 +12,7 @@ import (
 // World is everything of one run.
 type World struct {
 	streams   Streams
+	realFiles bool // or else the twin keeps the logs
 	options   Options
 	trace     *Trace
 	scheduler *Scheduler

@@ -5,6 +5,7 @@
 //	troupe-sim --seeds 500               seeds 0 to 499, in as many processes as there are cores
 //	troupe-sim --seeds 500 --nodes 3     all of them with three brokers
 //	troupe-sim --seed 7 --check-determinism
+//	troupe-sim --seeds 100 --disk real   logs in files, written by the production wal, in place of its twin
 //	troupe-sim --faults list             what can go wrong
 //	troupe-sim --seeds 500 --faults crash,cut-leader
 //	troupe-sim --seed 7 --only crash:1,lost-frame:3-5 --operations producer-a:1-9

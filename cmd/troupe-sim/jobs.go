@@ -23,7 +23,7 @@ func (j job) do(trace io.Writer) (*result, error) {
 		return &result{Report: s.Run(trace)}, nil
 	}
 	return &result{Report: simulation.Run(simulation.Config{
-		Seed: j.Seed, Length: time.Duration(j.Length), Nodes: j.Nodes, Trace: trace, Choice: j.Choice,
+		Seed: j.Seed, Length: time.Duration(j.Length), Nodes: j.Nodes, RealDisk: j.RealDisk, Trace: trace, Choice: j.Choice,
 	})}, nil
 }
 

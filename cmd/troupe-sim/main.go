@@ -21,6 +21,7 @@ type flags struct {
 	seeds            int
 	length           time.Duration
 	nodes            int
+	disk             string
 	trace            bool
 	checkDeterminism bool
 	failFast         bool
@@ -114,6 +115,7 @@ func (f *flags) declare(c *cobra.Command) {
 	c.Flags().StringVar(&f.operations, "operations", everything, "which operations of clients happen, by client and number, as in producer-a:1-9,trimmer:2")
 	c.Flags().IntVar(&f.shrink, "shrink", 300, "how many runs the search may take for a part of the first broken run that still breaks; 0: none is made. With --json only if it is asked for")
 	c.Flags().StringVar(&f.scenario, "scenario", "", "run the faults and the load that a `FILE` describes, instead of drawn ones; list prints what may stand in it")
+	c.Flags().StringVar(&f.disk, "disk", diskTwin, "where logs are kept: twin, in memory; real, files that the production wal writes, in a directory in memory")
 	c.Flags().BoolVar(&f.trace, "trace", false, "print every event worth seeing")
 	c.Flags().BoolVar(&f.checkDeterminism, "check-determinism", false, "run every seed twice, in two processes, and compare the hashes")
 	c.Flags().BoolVar(&f.failFast, "fail-fast", false, "stop at the first seed that breaks a promise")
@@ -161,5 +163,7 @@ func (f *flags) one(p printer) error {
 
 // job is a run of a seed as it was asked for.
 func (f *flags) job(seed uint64) job {
-	return job{Seed: seed, Length: int64(f.length), Nodes: f.nodes, Choice: f.choice, Scenario: f.scenario, Text: f.text}
+	return job{
+		Seed: seed, Length: int64(f.length), Nodes: f.nodes, RealDisk: f.disk == diskReal, Choice: f.choice, Scenario: f.scenario, Text: f.text,
+	}
 }

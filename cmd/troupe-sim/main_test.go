@@ -42,6 +42,25 @@ func TestOneSeedSaysEverything(t *testing.T) {
 	}
 }
 
+func TestRealDisk(t *testing.T) {
+	out := execute(t, "--seed", "3", "--length", "2s", "--disk", "real", "--check-determinism")
+	if twin := execute(t, "--seed", "3", "--length", "2s"); hashOf(out) == hashOf(twin) {
+		t.Errorf("both disks give %s", hashOf(out))
+	}
+	c := command()
+	c.SetArgs([]string{"--disk", "floppy"})
+	if err := c.Execute(); err == nil || !strings.Contains(err.Error(), `"real"`) {
+		t.Errorf("an unknown disk is told as %v", err)
+	}
+}
+
+// hashOf picks the line of the hash out of a report.
+func hashOf(report string) string {
+	_, rest, _ := strings.Cut(report, "\nhash ")
+	line, _, _ := strings.Cut(rest, "\n")
+	return line
+}
+
 func TestManySeedsAsJSON(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(execute(t, "--seed", "5", "--seeds", "3", "--length", "1s", "--json")), "\n")
 	if len(lines) != 3 {

@@ -14,7 +14,7 @@ import (
 const mostScenario = 1 << 20
 
 // besideScenario are the flags that say what the file of a scenario says itself, or leaves to nobody.
-var besideScenario = []string{"nodes", "length", "faults", "only", "operations", "study", "real", "growth"}
+var besideScenario = []string{"nodes", "length", "disk", "faults", "only", "operations", "study", "real", "growth"}
 
 // readScenario reads the scenario that is to be run, if one is. Its seed is the file's own, unless another is asked for.
 func (f *flags) readScenario(c *cobra.Command) error {

@@ -33,7 +33,7 @@ func together(crew []*worker, configs []simulation.Config) ([]*simulation.Report
 	never := make(chan struct{})
 	for i, c := range configs {
 		go func() {
-			r, err := once(&crew[i], job{Seed: c.Seed, Length: int64(c.Length), Nodes: c.Nodes, Choice: c.Choice}, never)
+			r, err := once(&crew[i], job{Seed: c.Seed, Length: int64(c.Length), Nodes: c.Nodes, RealDisk: c.RealDisk, Choice: c.Choice}, never)
 			outcomes <- outcome{i, r, err}
 		}()
 	}

@@ -26,6 +26,12 @@ const (
 	list       = "list"
 )
 
+// The disks of --disk.
+const (
+	diskTwin = "twin"
+	diskReal = "real"
+)
+
 const manual = `Troupe-sim runs brokers under faults that a seed draws: the production actors on one goroutine, with a simulated clock, network and
 disks. The same seed gives the same run, to the last event, on any machine.
 
@@ -43,6 +49,7 @@ Exit codes: 0 every promise kept, 1 a promise broken or the run failed, 2 the co
 
 const examples = `  troupe-sim --seed 7 --trace                         # one run, every event printed
   troupe-sim --seeds 500 --nodes 3                    # seeds 0 to 499, with three brokers each
+  troupe-sim --seeds 100 --disk real                  # logs in files, written by the production wal
   troupe-sim --faults list                            # what can go wrong
   troupe-sim --seeds 100 --faults cut-leader,crash    # nothing else goes wrong
   troupe-sim --seed 7 --only crash:1,cut-leader:2     # two faults of that seed
@@ -60,6 +67,9 @@ func (f *flags) choose() error {
 	}
 	if f.choice.Operations, err = simulation.ParseSelection(f.operations); err != nil {
 		return wrong(fmt.Errorf("--operations: %w", err))
+	}
+	if f.disk != diskTwin && f.disk != diskReal {
+		return wrong(fmt.Errorf("--disk %q: it is %q or %q", f.disk, diskTwin, diskReal))
 	}
 	if f.shrink < 0 || f.shrink > mostShrinking {
 		return wrong(fmt.Errorf("--shrink %d: from 0 to %d runs", f.shrink, mostShrinking))

@@ -30,6 +30,8 @@ type job struct {
 	Choice simulation.Choice
 	// Scenario, if it is set, is the name of what is run instead; Text is what that says.
 	Scenario, Text string `json:",omitempty"`
+	// RealDisk lets the production wal keep the logs.
+	RealDisk bool
 	// Study, if it is set, is what is studied instead; Ending belongs to it.
 	Study  string
 	Ending simulation.Ending
