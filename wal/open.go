@@ -154,8 +154,9 @@ func (o *opening) untouched() error {
 	return err
 }
 
-// survey reads the last segments, at least two, and further back while the durable index lies before them. What lies in
-// front of those was fsynced when it was rolled: its damage is found by reads.
+// survey reads the last segments, at least two, and further back while the durable index lies before them, or nothing in them is
+// believed: their first term tells which begin in front of them. What lies there was fsynced when it was rolled: its damage is
+// found by reads.
 func (o *opening) survey() error {
 	index, _ := stands(o.newest)
 	known := Known{
@@ -179,7 +180,7 @@ func (o *opening) survey() error {
 		if o.verdict, err = Survey(o.owner, o.segments, known); err != nil {
 			return err
 		}
-		if o.lo == 0 || s.First <= o.verdict.Durable+1 {
+		if o.lo == 0 || s.First <= o.verdict.Durable+1 && len(o.verdict.Terms) > 0 {
 			return nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -244,5 +245,26 @@ func TestReadersWaitForCut(t *testing.T) {
 	if removals == 0 {
 		t.Fatal("no segment was removed")
 	}
+	must(t, l.Close())
+}
+
+// A write that began two segments and was torn leaves two in which nothing is believed. The terms of what lies in front of them
+// are known all the same.
+func TestTermsInFrontOfTornSegments(t *testing.T) {
+	b := newBench(t, Options{SegmentBytes: 1024})
+	l, s := b.open(), newStory()
+	s.commit(t, l, s.batch(2000))
+	s.term = 2
+	s.commit(t, l, s.batch(2000), s.batch(2000))
+	must(t, l.Close())
+	must(t, os.WriteFile(filepath.Join(b.replicaPath(), segmentName(s.next)), []byte{200, 1, 2, 3}, 0o600))
+	must(t, os.WriteFile(filepath.Join(b.replicaPath(), segmentName(s.next+1)), nil, 0o600))
+	l = b.open()
+	want := []partitions.TermStart{{Index: 2, Term: 1}, {Index: 3, Term: 2}}
+	if r := l.Recovered(); r.Last != s.next-1 || r.Torn != 4 || r.Damage != nil || !slices.Equal(r.Terms, want) {
+		t.Errorf("recovered %+v, damage %+v; want a tear of 4 bytes behind entry %d and terms %v", r, r.Damage, s.next-1, want)
+	}
+	s.commit(t, l, s.batch(100))
+	s.check(t, l)
 	must(t, l.Close())
 }
