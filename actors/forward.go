@@ -37,6 +37,16 @@ func (p *peer) prepare(partition id.Partition, q forwarded) (*forward, error) {
 	return f, nil
 }
 
+// pose asks a broker about a partition, or refuses the request.
+func (p *peer) pose(partition id.Partition, q forwarded) {
+	f, err := p.prepare(partition, q)
+	if err != nil {
+		q.refuse(err)
+		return
+	}
+	p.ask(f)
+}
+
 // ask sends a request, or refuses it.
 func (p *peer) ask(f *forward) {
 	if !p.post(f) {

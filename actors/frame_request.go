@@ -20,6 +20,8 @@ import (
 //	4 delete    before u64
 //	5 describe
 //	6 fold      (the catalog's partition) the whole state
+//	7 entries   frame_entries.go
+//	8 digest    digest.go
 //
 // life counts the sender's starts, number the requests of one life, upwards: so that an answer meets its own question, and
 // a question is not answered twice.

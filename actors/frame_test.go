@@ -56,6 +56,7 @@ func sampleFrames(t testing.TB) []namedFrame {
 		&offsetsRequest{ListOffsets: partitions.ListOffsets{At: partitions.OffsetAtTime, Time: 77}},
 		&deleteRequest{DeleteRecords: partitions.DeleteRecords{Before: partitions.EverythingSoFar}},
 		&describeRequest{}, &foldRequest{}, &entriesRequest{lo: 5, hi: 9},
+		&digestRequest{lo: 5, hi: 9, most: 1000},
 	}
 	for _, q := range requests {
 		frame := requestFrame(3, p, q, 0)
@@ -92,6 +93,8 @@ func sampleFrames(t testing.TB) []namedFrame {
 			{Index: 5, Term: 2, Type: partitions.EntryEmpty}, {Index: 6, Term: 3, Type: partitions.EntryBatch, AppendTime: 4, Payload: []byte("a batch")},
 		}, nil)},
 		namedFrame{"answer 7 refused", ask(askEntries).refused(partitions.ErrNotReady)},
+		namedFrame{"answer 8", ask(askDigest).digested(partitions.Digest{Through: 5, Sum: 6, Bytes: 7, Offset: 8})},
+		namedFrame{"answer 8 refused", ask(askDigest).refused(partitions.ErrDamaged)},
 	)
 }
 
@@ -179,6 +182,12 @@ func requestAgain(r frameReader) ([]byte, error) {
 	case askEntries:
 		lo, hi, e := r.wanted()
 		f, err = &entriesRequest{lo: lo, hi: hi}, e
+	case askDigest:
+		d, e := r.digest()
+		if e != nil {
+			return nil, e
+		}
+		f = d
 	default:
 		return nil, partitions.ErrMalformed
 	}
@@ -218,6 +227,11 @@ func answerAgain(r frameReader) ([]byte, error) {
 		asked := &entriesRequest{lo: 1, hi: 1000}
 		var frame []byte
 		asked.done = func(entries []partitions.Entry, refused error) { frame = q.supplied(entries, refused) }
+		err := asked.hear(&r, hearing{})
+		return frame, err
+	case askDigest:
+		var frame []byte
+		asked := &digestRequest{done: func(d partitions.Digest) { frame = q.digested(d) }}
 		err := asked.hear(&r, hearing{})
 		return frame, err
 	}

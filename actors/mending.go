@@ -39,7 +39,7 @@ func (p *partition) others() []id.Node {
 	return all
 }
 
-// repair is work that belongs to mending, the partition's own log or a peer's.
+// repair is work that belongs to mending, the partition's own log or a peer's, or to comparing it with theirs.
 func (p *partition) repair(message any) {
 	switch m := message.(type) {
 	case looked:
@@ -62,6 +62,13 @@ func (p *partition) repair(message any) {
 		m.request.answer(m.entries, m.err)
 		if m.instance == p.instance {
 			p.jobs--
+			p.close()
+		}
+	case digested:
+		m.request.answer(m.answer)
+		if m.instance == p.instance {
+			p.jobs--
+			p.note(m.answer.Err)
 			p.close()
 		}
 	}
@@ -126,17 +133,11 @@ func (p *partition) fetchEntries(h partitions.Hole) {
 	node := others[m.next%len(others)]
 	m.next++
 	s, self, instance := p.stage, p.self, p.instance
-	peer := s.peers.to(node)
 	q := &entriesRequest{lo: h.First, hi: h.Last + 1}
 	q.done = func(entries []partitions.Entry, err error) {
 		s.send(self, given{instance: instance, entries: entries, err: err})
 	}
-	f, err := peer.prepare(p.partition, q)
-	if err != nil {
-		q.refuse(err)
-		return
-	}
-	peer.ask(f)
+	s.peers.to(node).pose(p.partition, q)
 }
 
 // given takes a peer's answer.
@@ -182,26 +183,32 @@ func (p *partition) mendLater() {
 	p.later(p.limits.delay(p.mending.tries+1), p.self, mendAgain{instance: p.instance})
 }
 
-// supply answers a peer that lacks entries, with those that this replica knows to be committed.
-func (p *partition) supply(q *entriesRequest) {
+// committed tells up to which entry this replica knows its log to be committed, for whoever wants entries from lo on, or why
+// there are none to be had.
+func (p *partition) committed(lo id.Index) (known id.Index, err error) {
 	if p.life == nil || p.life.log == nil || !p.running() && p.phase != phaseQuarantined {
-		q.refuse(p.refusal())
-		return
+		return 0, p.refusal()
 	}
-	found, known := p.life.log.Recovered(), id.Index(0)
-	first := found.First
+	found := p.life.log.Recovered()
+	first, known := found.First, min(found.HardState.Commit, found.Last)
 	if p.running() {
 		s := p.life.replica.Status()
-		known, first = s.Applied, s.First
-	} else {
-		known = min(found.HardState.Commit, found.Last)
+		first, known = s.First, s.Applied
 	}
 	switch {
-	case q.lo < first:
-		q.refuse(fmt.Errorf("%s: entry %d, the log begins at %d: %w", p.name, q.lo, first, partitions.ErrOffsetOutOfRange))
-		return
-	case q.lo > known:
-		q.refuse(fmt.Errorf("%s: entry %d, known to be committed are those up to %d: %w", p.name, q.lo, known, partitions.ErrNotReady))
+	case lo < first:
+		return 0, fmt.Errorf("%s: entry %d, the log begins at %d: %w", p.name, lo, first, partitions.ErrOffsetOutOfRange)
+	case lo > known:
+		return 0, fmt.Errorf("%s: entry %d, known to be committed are those up to %d: %w", p.name, lo, known, partitions.ErrNotReady)
+	}
+	return known, nil
+}
+
+// supply answers a peer that lacks entries, with those that this replica knows to be committed.
+func (p *partition) supply(q *entriesRequest) {
+	known, err := p.committed(q.lo)
+	if err != nil {
+		q.refuse(err)
 		return
 	}
 	p.jobs++

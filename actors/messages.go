@@ -105,7 +105,7 @@ type (
 	}
 )
 
-// Steps of mending: see mending.go.
+// Steps of mending, and what is read for peers: see mending.go, digest.go.
 type (
 	looked struct {
 		unlogged
@@ -125,6 +125,12 @@ type (
 		request  *entriesRequest
 		entries  []partitions.Entry
 		err      error
+	}
+	digested struct {
+		unlogged
+		instance uint64
+		request  *digestRequest
+		answer   partitions.Digest
 	}
 	mendAgain struct {
 		unlogged

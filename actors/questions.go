@@ -119,6 +119,14 @@ func (n *Node) serve(from *peer, r frameReader) error {
 			return err
 		}
 		a.ask(&entriesRequest{lo: lo, hi: hi, done: func(entries []partitions.Entry, err error) { from.reply(q, q.supplied(entries, err)) }})
+	case askDigest:
+		d, err := r.digest()
+		if err != nil {
+			return err
+		}
+		d.done = func(d partitions.Digest) { from.reply(q, q.digested(d)) }
+		d.told = a.next()
+		a.ask(d)
 	default:
 		return fmt.Errorf("request %d: %w", q.what, partitions.ErrMalformed)
 	}
@@ -172,6 +180,8 @@ func (q question) refused(err error) []byte {
 		return q.undescribed(err)
 	case askEntries:
 		return q.supplied(nil, err)
+	case askDigest:
+		return q.digested(partitions.Digest{Err: err, Offset: -1})
 	}
 	return q.folded(nil, err)
 }

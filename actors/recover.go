@@ -79,16 +79,20 @@ func (c *curator) present(n id.Node) bool {
 	return found && m.Alive || c.linked(n)
 }
 
-// describe asks a broker how its replica is. Where it does not say, the replica is described as stopped, with the reason.
-func (c *curator) describe(at id.Partition, p partitions.Placed, done func(partitions.Status)) {
-	q := &describeRequest{partition: at, replica: p.Replica}
-	q.done = func(s partitions.Status) {
+// inquiry is the question how a certain replica is. One that its broker does not have is described as stopped.
+func inquiry(at id.Partition, p partitions.Placed, done func(partitions.Status)) *describeRequest {
+	return &describeRequest{partition: at, replica: p.Replica, done: func(s partitions.Status) {
 		if s.Replica != p.Replica {
 			s = partitions.Status{Replica: p.Replica, Role: partitions.RoleStopped, Problem: fmt.Sprintf("it has replica %d", s.Replica)}
 		}
 		s.Node = p.Node
 		done(s)
-	}
+	}}
+}
+
+// describe asks a broker how its replica is. Where it does not say, the replica is described as stopped, with the reason.
+func (c *curator) describe(at id.Partition, p partitions.Placed, done func(partitions.Status)) {
+	q := inquiry(at, p, done)
 	if p.Node == c.stage.node {
 		t := c.tenants[p.Replica]
 		if t == nil || t.leaving {
@@ -99,13 +103,7 @@ func (c *curator) describe(at id.Partition, p partitions.Placed, done func(parti
 		t.address.ask(q)
 		return
 	}
-	to := c.peers.to(p.Node)
-	f, err := to.prepare(at, q)
-	if err != nil {
-		q.refuse(err)
-		return
-	}
-	to.ask(f)
+	c.peers.to(p.Node).pose(at, q)
 }
 
 // heardOrder brings what a broker has said back to the catalog's actor.

@@ -49,6 +49,9 @@ func (p *partition) admit(q request, now id.Timestamp) {
 	case *entriesRequest:
 		p.supply(q)
 		return
+	case *digestRequest:
+		p.digest(q)
+		return
 	}
 	switch {
 	case p.phase == phaseServing:

@@ -167,6 +167,8 @@ func knows(state *catalog.State, request protocol.Message) bool {
 		return has(state, r.Topic, r.TopicID, r.Partition)
 	case *protocol.RecoverPartitionRequest:
 		return has(state, r.Topic, r.TopicID, r.Partition)
+	case *protocol.CompareReplicasRequest:
+		return has(state, r.Topic, r.TopicID, r.Partition)
 	case *protocol.DescribeTopicRequest:
 		return is(state.Topic(id.Topic(r.Topic)), r.TopicID)
 	case *protocol.AlterTopicRequest:

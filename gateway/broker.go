@@ -29,6 +29,8 @@ type Broker interface {
 	Assign(c catalog.Assign, done func(*catalog.Topic, error))
 	// Recover is proposed when those that may hold a replica were asked; the survivor's broker carries it out after its completion.
 	Recover(p id.Partition, from id.Node, done func(*catalog.Topic, error))
+	// Compare holds a piece of a partition's replicas together. Each broker reads what is compared: a few MiB.
+	Compare(p id.Partition, q partitions.Compare, done func(partitions.Comparison))
 	DeleteTopic(topic id.TopicID, done func(error))
 	// Drain empties a broker, or fills it again; Dismiss has it leave for ever. What moves does so after the completion.
 	Drain(c catalog.Drain, done func(error))

@@ -174,6 +174,18 @@ func (b *fakeBroker) Assign(c catalog.Assign, done func(*catalog.Topic, error)) 
 	b.complete(func() { done(r.Topic, r.Err) })
 }
 
+// Compare finds all replicas equal.
+func (b *fakeBroker) Compare(p id.Partition, q partitions.Compare, done func(partitions.Comparison)) {
+	b.mu.Lock()
+	answer := partitions.Comparison{Err: b.failAll, From: max(q.From, 2), Through: 9, End: 9, Offset: -1}
+	a, _ := b.fold.State().Assignment(p)
+	for _, r := range a.Replicas {
+		answer.Replicas = append(answer.Replicas, partitions.Compared{Placed: r, Verdict: partitions.VerdictEqual, Offset: -1})
+	}
+	b.mu.Unlock()
+	b.complete(func() { done(answer) })
+}
+
 // Recover goes on with the replica on a node, or the first.
 func (b *fakeBroker) Recover(p id.Partition, from id.Node, done func(*catalog.Topic, error)) {
 	b.mu.Lock()

@@ -193,6 +193,8 @@ func (s *Session) carryOut(c call, request protocol.Message, seen sight) {
 		s.assignReplicas(c, r, seen)
 	case *protocol.RecoverPartitionRequest:
 		s.recoverPartition(c, r, seen)
+	case *protocol.CompareReplicasRequest:
+		s.compareReplicas(c, r, seen)
 	case *protocol.DrainNodeRequest:
 		s.drainNode(c, r)
 	case *protocol.DismissNodeRequest:

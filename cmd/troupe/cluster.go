@@ -15,8 +15,8 @@ import (
 
 func clusterCommand(s *session) *cobra.Command {
 	return noun("cluster", "Look at the cluster, move partitions, empty brokers", clusterStatusCommand(s), clusterNodesCommand(s),
-		clusterPartitionsCommand(s), clusterAssignCommand(s), clusterTransferCommand(s), clusterDrainCommand(s), clusterDecommissionCommand(s),
-		clusterRecoverCommand(s), clusterAdoptCommand(s))
+		clusterPartitionsCommand(s), clusterVerifyCommand(s), clusterAssignCommand(s), clusterTransferCommand(s),
+		clusterDrainCommand(s), clusterDecommissionCommand(s), clusterRecoverCommand(s), clusterAdoptCommand(s))
 }
 
 // statusFlags are what the command line of cluster status says.

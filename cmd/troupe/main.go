@@ -47,13 +47,14 @@ func run(ctx context.Context, arguments []string, in io.Reader, out, problems io
 	var unhealthy *unhealthyError
 	var late *timeoutError
 	var damaged *damagedError
+	var differing *differingError
 	switch {
 	case err == nil:
 		return exitFine
 	case !s.started || errors.As(err, &wrong):
 		fmt.Fprintf(problems, "troupe: %s\nSee `%s --help`.\n", usageText(err), command.CommandPath())
 		return exitUsage
-	case errors.As(err, &unhealthy), errors.As(err, &late), errors.As(err, &damaged):
+	case errors.As(err, &unhealthy), errors.As(err, &late), errors.As(err, &damaged), errors.As(err, &differing):
 		fmt.Fprintf(problems, "troupe: %v\n", err)
 		return exitUnhealthy
 	default:
@@ -128,7 +129,8 @@ func exitCodesTopic() *cobra.Command {
   0   fine: everything that was asked for is done
   1   failed: standard error says what happened, to what, and what to do next; some of it may be done
   2   the command line or the configuration was wrong: nothing was tried
-  10  a cluster answers and is not healthy (cluster status), or did not get healthy in time; a log on disk is damaged (log verify)
+  10  a cluster answers and is not healthy (cluster status), or did not get healthy in time; replicas differ or could not be
+      compared (cluster verify); a log on disk is damaged (log verify)
 
 A broker that drains after SIGTERM or SIGINT exits 0; one that had to cut clients or logs off exits 1. Other commands that
 are interrupted exit 1. A second signal ends the process at once, by that signal.`,

@@ -82,6 +82,17 @@ func (c *Client) RecoverPartition(ctx context.Context, r *protocol.RecoverPartit
 	return &answer.Recovery, nil
 }
 
+// CompareReplicas has a piece of a partition's replicas compared, from an entry on; end is 0 at first, and then what the answer
+// told. Each broker reads a few MiB for it. The answer tells where to go on, until Through is End or a replica differs.
+func (c *Client) CompareReplicas(ctx context.Context, topic string, partition int32, from, end id.Index) (*protocol.CompareReplicasResponse, error) {
+	request := &protocol.CompareReplicasRequest{Topic: topic, Partition: partition, From: from, End: end}
+	answer := new(protocol.CompareReplicasResponse)
+	if err := c.cluster.persist(ctx, fmt.Sprintf("compare the replicas of %s/%d", topic, partition), request, answer, askAgain); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
 // ListTopics lists every topic that is not internal, by name.
 func (c *Client) ListTopics(ctx context.Context) ([]protocol.MetadataTopic, error) {
 	var answer protocol.MetadataResponse

@@ -19,6 +19,7 @@ const (
 	APIAlterTopic       API = 13
 	APIAssignReplicas   API = 14
 	APIRecoverPartition API = 15
+	APICompareReplicas  API = 16
 	APIInitProducer     API = 20
 	APIProduce          API = 21
 	APIFetch            API = 22
@@ -46,6 +47,7 @@ var apis = []struct {
 	{APIAlterTopic, "AlterTopic", 1, func() Message { return new(AlterTopicRequest) }, func() Message { return new(AlterTopicResponse) }},
 	{APIAssignReplicas, "AssignReplicas", 1, func() Message { return new(AssignReplicasRequest) }, func() Message { return new(AssignReplicasResponse) }},
 	{APIRecoverPartition, "RecoverPartition", 1, func() Message { return new(RecoverPartitionRequest) }, func() Message { return new(RecoverPartitionResponse) }},
+	{APICompareReplicas, "CompareReplicas", 1, func() Message { return new(CompareReplicasRequest) }, func() Message { return new(CompareReplicasResponse) }},
 	{APIInitProducer, "InitProducer", 1, func() Message { return new(InitProducerRequest) }, func() Message { return new(InitProducerResponse) }},
 	{APIProduce, "Produce", 1, func() Message { return new(ProduceRequest) }, func() Message { return new(ProduceResponse) }},
 	{APIFetch, "Fetch", 1, func() Message { return new(FetchRequest) }, func() Message { return new(FetchResponse) }},

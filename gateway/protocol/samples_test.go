@@ -70,6 +70,9 @@ func samples() []sample {
 			Partitions: []DescribedPartition{{Partition: 1, Leader: node, Role: "leader", Ready: true, Term: 3, LogStart: 4, HighWatermark: 500,
 				Bytes: 9000, Segments: 2, Replicas: []id.Node{node}, Problem: "none really",
 				Assigned: 11, Settled: true, Members: []DescribedReplica{{Replica: 6, Node: node, Role: "voter", State: "replicate", Match: 77}}, Recoveries: []Recovery{recovery}}}}},
+		{"CompareReplicasRequest", &CompareReplicasRequest{Topic: "orders", TopicID: 17, Partition: 3, From: 5, End: 900}},
+		{"CompareReplicasResponse", &CompareReplicasResponse{TopicID: 17, From: 5, Through: 80, End: 900, LogStart: 4, HighWatermark: 890, Offset: 70, Bytes: 4096,
+			Replicas: []ComparedReplica{{Node: node, Replica: 6, Verdict: "differs", Index: 80, Offset: 70}, {Node: other, Replica: 7, Verdict: "uncompared", Offset: NoOffset, Reason: "away"}}}},
 		{"InitProducerRequest", &InitProducerRequest{}},
 		{"InitProducerResponse", &InitProducerResponse{Producer: 4000, Epoch: 1}},
 		{"ProduceRequest", &ProduceRequest{Topic: "orders", TopicID: 17, Acks: AcksLeader, Partitions: []ProducePartition{

@@ -93,5 +93,8 @@ func (r *reader) nodes() []id.Node {
 // replica reads a replica's id; 0 is none.
 func (r *reader) replica() id.Replica { return id.Replica(r.uint(math.MaxUint64)) }
 
+// index reads the index of an entry; 0 is none.
+func (r *reader) index() id.Index { return id.Index(r.uint(math.MaxUint64)) }
+
 // term reads a leader's term.
 func (r *reader) term() id.Term { return id.Term(r.uint(math.MaxUint64)) }
