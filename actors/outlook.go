@@ -109,7 +109,7 @@ func (o *outlook) placements(c catalog.CreateTopic) ([][]id.Node, error) {
 		replicas = replicasUnset(brokers)
 	}
 	if replicas > brokers {
-		return nil, fmt.Errorf("topic %q wants %d replicas, and %d brokers take some; start more brokers, or ask for fewer replicas: %w",
+		return nil, fmt.Errorf("topic %q wants %d replicas, each on another broker, of which there are %d; start more, or ask for fewer replicas: %w",
 			c.Name, replicas, brokers, catalog.ErrTooFewNodes)
 	}
 	if here := o.sites(o.here); replicas <= taking(here) {

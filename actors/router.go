@@ -49,7 +49,7 @@ func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, er
 		seen := &outlook{state: r.Catalog(), view: r.members.View(), now: r.Now(), linked: r.stage.linked}
 		var err error
 		if c.Placements, err = seen.placements(c); err != nil {
-			done(nil, fmt.Errorf("create topic %q: %w", c.Name, err))
+			done(nil, err)
 			return
 		}
 	}

@@ -68,7 +68,7 @@ var house = []room{
 		banned: []string{"net"}, clockless: true, sequential: true},
 	{folder: "simulation/real", rooms: append([]string{"simulation"}, everyRoom...)},
 	{folder: "cmd/troupe", rooms: append([]string{"cmd/troupe/config", "actors/remote"}, everyRoom...),
-		doors: []string{"github.com/spf13/cobra", "github.com/dustin/go-humanize", "golang.org/x/term",
+		doors: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/dustin/go-humanize", "golang.org/x/term",
 			"github.com/HdrHistogram/hdrhistogram-go", "github.com/prometheus/client_golang/prometheus"}},
 	{folder: "cmd/troupe/config", rooms: []string{"gateway", "partitions/catalog"},
 		doors: []string{"go.yaml.in/yaml/v3", "github.com/dustin/go-humanize"}, banned: []string{"os/exec", "net/http"}},

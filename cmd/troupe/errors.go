@@ -82,7 +82,7 @@ func explainRefusal(err error, refused *protocol.Error) error {
 var nextSteps = map[protocol.Code]string{
 	protocol.CodeUnknownTopic:      "`troupe topic list` shows what there is, `troupe topic create` makes one",
 	protocol.CodeTopicExists:       "--if-not-exists makes that fine",
-	protocol.CodeBatchTooLarge:     "create the topic with a larger --set max.message.bytes, or try --compression",
+	protocol.CodeBatchTooLarge:     "raise the limit, to 4MiB at most, with `troupe topic alter TOPIC --set max.message.bytes=4MiB`, or try --compression",
 	protocol.CodeTooFewBrokers:     "`troupe cluster status` lists the brokers",
 	protocol.CodeAssignmentChanged: "`troupe cluster partitions` shows what it is now",
 	protocol.CodeMoveUnderWay:      "`troupe cluster partitions` tells how far it is",

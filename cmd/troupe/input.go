@@ -38,7 +38,7 @@ func (i *input) eachOf(name string, f func(key, value []byte) error) error {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w; name a file that can be read, or none to read standard input", err)
 		}
 		defer file.Close()
 		if info, err := file.Stat(); err == nil && info.IsDir() {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"troupe/gateway/client"
 )
@@ -108,6 +109,7 @@ Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 not healthy; see 
 			return nil
 		},
 	}
+	root.SetFlagErrorFunc(nearFlag)
 	broker := os.Getenv("TROUPE_BROKER")
 	if broker == "" {
 		broker = client.DefaultBroker
@@ -117,6 +119,23 @@ Exit codes: 0 fine, 1 failed, 2 the command line was wrong, 10 not healthy; see 
 	root.AddCommand(serveCommand(s), devCommand(s), topicCommand(s), produceCommand(s), consumeCommand(s), clusterCommand(s), partitionCommand(s), logCommand(s), configCommand(s), secretCommand(s),
 		demoCommand(s), benchCommand(s), versionCommand(s), exitCodesTopic())
 	return root
+}
+
+// nearFlag adds to an unknown flag those that may have been meant, by cobra's own rule for commands.
+func nearFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	flags := cobra.Command{SuggestionsMinimumDistance: 2}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		flags.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	near := flags.SuggestionsFor(unknown.GetSpecifiedName())
+	if len(near) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; did you mean --%s?", err, strings.Join(near, " or --"))
 }
 
 // exitCodesTopic is a page of the help: a command that cannot be run.

@@ -117,7 +117,7 @@ func cannotOpen(path string, err error) error {
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("--data %s: this user may not write there (%w); choose another, or change its owner", path, err)
 	}
-	return fmt.Errorf("cannot open the data: %w", err)
+	return fmt.Errorf("--data %s cannot be opened: %w; what is there was not changed; choose another directory if that is not the one that was meant", path, err)
 }
 
 // listen opens the gateway's port.
