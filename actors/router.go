@@ -42,7 +42,7 @@ func (r *Router) CreateTopic(c catalog.CreateTopic, done func(*catalog.Topic, er
 		return
 	}
 	if err := r.stage.room.err(); err != nil {
-		done(nil, fmt.Errorf("create topic %q: %w", c.Name, err))
+		done(nil, err)
 		return
 	}
 	if len(c.Placements) == 0 {

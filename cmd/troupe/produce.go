@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -134,10 +136,11 @@ type production struct {
 
 	mu      sync.Mutex
 	keyless int64 // although a rule for keys was given
-	sent    int64 // handed to the client
 	stopped bool  // nothing more is handed to it
 	failed  int64
 	first   error // of those that failed
+	unknown int64 // sent, and nobody knows whether they were written
+	doubt   error // about the first of those
 }
 
 // stop has send refuse what is still being read.
@@ -150,40 +153,39 @@ func (p *production) stop() {
 // send hands one record to the client. It returns an error once one has failed: there is no use in sending the rest.
 func (p *production) send(ctx context.Context, broker *client.Client, record *client.Record, keys keyRule) error {
 	p.mu.Lock()
-	err := p.first
+	err := cmp.Or(p.first, p.doubt)
 	if p.stopped {
 		err = context.Canceled
 	}
 	if record.Key == nil && keys.given() {
 		p.keyless++
 	}
-	if err == nil {
-		p.sent++
-	}
 	p.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	size := int64(len(record.Key) + len(record.Value))
-	err = broker.Produce(ctx, record, func(_ *client.Record, err error) {
+	return broker.Produce(ctx, record, func(_ *client.Record, err error) {
 		if err == nil {
 			p.progress.add(1, size)
 			p.trouble.over()
 			return
 		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.failed++
-		if p.first == nil {
-			p.first = err
-		}
+		p.note(err)
 	})
-	if err != nil { // it was not taken: nobody will answer
-		p.mu.Lock()
-		p.sent--
-		p.mu.Unlock()
+}
+
+// note counts a record that was not acknowledged.
+func (p *production) note(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if errors.Is(err, client.ErrOutcomeUnknown) {
+		p.unknown++
+		p.doubt = cmp.Or(p.doubt, err)
+		return
 	}
-	return err
+	p.failed++
+	p.first = cmp.Or(p.first, err)
 }
 
 // mostExpected bounds what --expect-end reads: more is no batch for any topic.
@@ -228,32 +230,42 @@ func (p *production) flush(ctx context.Context, s *session, broker *client.Clien
 
 // end waits for all answers and prints the summary. stopped tells why not every line was sent, if so.
 func (p *production) end(ctx context.Context, s *session, broker *client.Client, topic string, stopped error) error {
-	if err := p.flush(ctx, s, broker); stopped == nil {
-		stopped = err
+	if err := p.flush(ctx, s, broker); err != nil {
+		broker.Close() // by then every record was told what became of it
+		stopped = cmp.Or(stopped, err)
 	}
 	done := p.progress.finish()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	records, written := p.progress.counted()
-	unanswered := max(0, p.sent-p.failed-records)
 	if s.output == "json" {
 		if err := s.json(map[string]any{"topic": topic, "acknowledged": records, "bytes": written,
-			"failed": p.failed, "unanswered": unanswered, "without_key": p.keyless, "seconds": time.Since(p.progress.began).Seconds()}); err != nil {
+			"failed": p.failed, "unanswered": p.unknown, "without_key": p.keyless, "seconds": time.Since(p.progress.began).Seconds()}); err != nil {
 			return err
 		}
 	} else {
-		if records > 0 || p.failed == 0 && stopped == nil {
+		if records > 0 || p.failed+p.unknown == 0 && stopped == nil {
 			fmt.Fprintf(s.problems, "wrote %s\n", done)
 		}
 		if p.keyless > 0 {
 			fmt.Fprintf(s.problems, "%s had no key\n", plural(p.keyless, "line"))
 		}
 	}
-	if p.failed > 0 {
+	return p.verdict(stopped)
+}
+
+// verdict is what to tell about records that were not acknowledged. The lock is held.
+func (p *production) verdict(stopped error) error {
+	switch {
+	case p.unknown > 0 && p.failed > 0:
+		return fmt.Errorf("of %s nobody knows whether they were written, %s certainly not: %s", plural(p.unknown, "record"),
+			plural(p.failed, "record"), oneLine(p.doubt))
+	case p.unknown > 0:
+		return fmt.Errorf("of %s nobody knows whether they were written: %s", plural(p.unknown, "record"), oneLine(p.doubt))
+	case errors.Is(p.first, client.ErrClosed):
+		return fmt.Errorf("%s not written: the command was ended before a broker took them", plural(p.failed, "record"))
+	case p.failed > 0:
 		return fmt.Errorf("%s not written: %w", plural(p.failed, "record"), p.first)
-	}
-	if unanswered > 0 {
-		return fmt.Errorf("of %s nobody knows whether they were written: no answer came (%v)", plural(unanswered, "record"), stopped)
 	}
 	return stopped
 }
