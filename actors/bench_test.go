@@ -108,6 +108,7 @@ func (d *nullDisk) Registered(r id.Replica) bool {
 }
 
 func (d *nullDisk) Replicas(p id.Partition) []id.Replica { return nil }
+func (d *nullDisk) Held() map[id.Replica]id.Partition    { return nil }
 
 func (d *nullDisk) Open(_ id.Partition, r id.Replica) (partitions.Log, error) {
 	l, _ := d.births.Load(r)

@@ -20,6 +20,8 @@ type board struct {
 	fold atomic.Pointer[catalog.State]
 	// problem is why the catalog does not move; nil while it does.
 	problem atomic.Pointer[string]
+	// strays is which replicas are held here that the catalog does not know; nil: none.
+	strays atomic.Pointer[string]
 }
 
 // view is an immutable routing table with the state it was made from.
@@ -61,6 +63,9 @@ func (b *board) problems() []string {
 	var all []string
 	if p := b.problem.Load(); p != nil {
 		all = append(all, "catalog: "+*p)
+	}
+	if p := b.strays.Load(); p != nil {
+		all = append(all, *p)
 	}
 	v := b.view.Load()
 	for _, a := range v.order {

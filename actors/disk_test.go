@@ -88,6 +88,16 @@ func (d *memoryDisk) Replicas(p id.Partition) (all []id.Replica) {
 	return all
 }
 
+func (d *memoryDisk) Held() map[id.Replica]id.Partition {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	held := map[id.Replica]id.Partition{}
+	for r, m := range d.replicas {
+		held[r] = m.partition
+	}
+	return held
+}
+
 func (d *memoryDisk) Open(p id.Partition, r id.Replica) (partitions.Log, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -63,6 +63,8 @@ type Disk interface {
 	// Replicas returns the replicas of a partition that were created here and not removed, in ascending order. A broker that
 	// starts holds the catalog by what it finds here, before it can ask anybody.
 	Replicas(p id.Partition) []id.Replica
+	// Held returns every replica that was created here and not removed, with its partition.
+	Held() map[id.Replica]id.Partition
 	// Remove deletes a replica's log for good and notes in the register that this was meant.
 	Remove(p id.Partition, r id.Replica) error
 	// Space tells how much room there is.

@@ -44,6 +44,7 @@ func (c *curator) reconcile() {
 		}
 	}
 	c.publish(s)
+	c.lookForStrays()
 	c.report()
 	c.leaders.forget(func(p id.Partition) bool {
 		return p.Topic < s.NextTopic && p.Topic != catalog.TopicID && s.Topics[p.Topic] == nil

@@ -120,6 +120,17 @@ func (d *Disk) Replicas(p id.Partition) []id.Replica {
 	return all
 }
 
+// Held returns every replica that was created here and not removed, with its partition.
+func (d *Disk) Held() map[id.Replica]id.Partition {
+	held := make(map[id.Replica]id.Partition, len(d.register))
+	for r, found := range d.register { // any order: into a map
+		if !found.Removed {
+			held[r] = found.Partition
+		}
+	}
+	return held
+}
+
 // Create makes the durable beginning of a replica's log, and registers it.
 func (d *Disk) Create(p id.Partition, r id.Replica, birth *partitions.Checkpoint, state partitions.HardState) error {
 	if found, ok := d.register[r]; ok {

@@ -293,6 +293,19 @@ func (d *Directory) Replicas(p id.Partition) []id.Replica {
 	return all
 }
 
+// Held returns every replica that was created here and not removed, with its partition.
+func (d *Directory) Held() map[id.Replica]id.Partition {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	held := make(map[id.Replica]id.Partition, len(d.register.ids))
+	for r, found := range d.register.ids { // any order: into a map
+		if !found.Removed {
+			held[r] = found.Partition
+		}
+	}
+	return held
+}
+
 // Space tells how much room the disk has for this user.
 func (d *Directory) Space() (partitions.Space, error) {
 	var s unix.Statfs_t

@@ -59,6 +59,9 @@ func TestAdopt(t *testing.T) {
 	if got := [2]int{len(b.directory.Replicas(testPartition)), len(b.directory.Replicas(other))}; got != [2]int{0, 1} {
 		t.Fatalf("replicas left: %v", got)
 	}
+	if d := cmp.Diff(map[id.Replica]id.Partition{78: other}, b.directory.Held()); d != "" {
+		t.Fatalf("held (-want +got):\n%s", d)
+	}
 	again, err := b.directory.Adopt(firstEpoch, other)
 	must(t, err)
 	if len(again) != 0 {

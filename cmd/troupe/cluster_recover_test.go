@@ -152,6 +152,40 @@ func TestRecoveredCatalogIsFollowed(t *testing.T) {
 	}
 }
 
+// TestRecoveredCatalogLacksWhatTheLostOneMade recovers from a broker that was down when a topic was created. The topic is gone, which is
+// shown where its bytes are; one of its name is another.
+func TestRecoveredCatalogLacksWhatTheLostOneMade(t *testing.T) {
+	members := cluster(t, 3)
+	survivor, others := members[0], members[1:]
+	awaitTopic(t, survivor.Gateway, "__catalog", "a catalog on all three", whole)
+	survivor.kill()
+	await(t, others[0].Gateway, "a topic that the survivor never hears of", func(*client.Client) (bool, error) {
+		got := troupe(t, "", "topic", "create", "late", "--partitions", "6", "--replicas", "1", "--if-not-exists", "--broker", others[0].Gateway)
+		return got.code == exitFine, errors.New(got.problems)
+	})
+	for _, m := range others {
+		m.kill()
+	}
+	done := must(t, "", "cluster", "recover", "--from", survivor.data(), "--accept-loss")
+	epoch := regexp.MustCompile(`--epoch (\S+)`).FindStringSubmatch(done)[1]
+	survivor.again(t)
+	for _, m := range others {
+		must(t, "", "cluster", "adopt", m.data(), "--epoch", epoch)
+		if m.again(t); m.process == nil {
+			t.FailNow()
+		}
+	}
+	awaitCluster(t, survivor.Gateway, "what it does not know is shown", func(c *protocol.DescribeClusterResponse) bool {
+		return slices.ContainsFunc(c.Nodes, func(n protocol.ClusterNode) bool {
+			return n.Node.String() != survivor.Node && slices.ContainsFunc(n.Problems, func(p string) bool { return strings.Contains(p, "does not know") })
+		})
+	})
+	must(t, "", "topic", "create", "late", "--partitions", "1", "--replicas", "3", "--broker", survivor.Gateway)
+	must(t, "elk\n", "produce", "late", "--broker", others[0].Gateway)
+	consumed(t, others[1].Gateway, "late", "elk")
+	awaitTopic(t, others[0].Gateway, "__catalog", "a catalog on all three", whole)
+}
+
 // TestRecoveredCatalogOfAWipedCluster loses two of three data directories for good. Empty brokers come in their place, the lost ones
 // are let go, and a partition that lost its majority with them goes on with what the survivor has.
 func TestRecoveredCatalogOfAWipedCluster(t *testing.T) {
