@@ -40,6 +40,7 @@ const defaultSegmentBytes = 2 << 20
 //	lock                        held while the directory is open
 //	identity                    node, cluster, incarnation, epoch
 //	register                    every replica id ever started here
+//	lives                       in which start every other broker was met last
 //	replicas/t7-p0-r12/         one replica's log: topic id, partition, replica id
 //	    hardstate               term, vote, commit and durable index
 //	    checkpoint-<index>      the newest, and the one from birth until there is a base
@@ -60,6 +61,7 @@ type Directory struct {
 	settled  uint64              // the directories up to this number have durable names
 	identity Identity
 	register *register
+	lives    map[id.Node]Life    // nil before Met was asked
 	open     map[id.Replica]bool // logs open now, or being opened or removed
 	// doubts remembers logs that saw a write or fsync fail, in use or while they opened.
 	doubts map[id.Replica]doubt

@@ -70,6 +70,35 @@ func TestReplicaClaims(t *testing.T) {
 	}
 }
 
+// TestLivesAreRemembered: in which start others were met is known to the next start, and damage to it is told and does no more harm.
+func TestLivesAreRemembered(t *testing.T) {
+	b := newBench(t, Options{})
+	met := func(want ...Life) error {
+		t.Helper()
+		got, err := b.directory.Met()
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		return err
+	}
+	must(t, met())
+	for _, l := range []Life{{3, 1, 30}, {2, 5, 20}, {3, 2, 31}} {
+		must(t, b.directory.Meet(l))
+	}
+	b.restart()
+	must(t, met(Life{2, 5, 20}, Life{3, 2, 31}))
+	path := filepath.Join(b.path, livesName)
+	content, err := os.ReadFile(path)
+	must(t, err)
+	content[20] ^= 1
+	must(t, os.WriteFile(path, content, 0o600))
+	b.restart()
+	wantErr(t, met(), partitions.ErrDamaged)
+	must(t, b.directory.Meet(Life{4, 1, 1}))
+	b.restart()
+	must(t, met(Life{4, 1, 1}))
+}
+
 func TestRemove(t *testing.T) {
 	b := newBench(t, Options{})
 	path := b.replicaPath()

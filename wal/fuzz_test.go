@@ -180,6 +180,21 @@ func FuzzParseRegister(f *testing.F) {
 	})
 }
 
+func FuzzParseLives(f *testing.F) {
+	f.Add(AppendLives(nil, goldenLives))
+	f.Add(AppendLives(nil, []Life{goldenLives[1], goldenLives[0]}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		lives, err := ParseLives(b)
+		if err != nil {
+			expected(t, err)
+			return
+		}
+		if again := AppendLives(nil, lives); !bytes.Equal(again, b) {
+			t.Fatalf("%x parses and encodes to %x", b, again)
+		}
+	})
+}
+
 func FuzzParseIdentity(f *testing.F) {
 	f.Add(goldenIdentity.AppendTo(nil))
 	f.Add(Identity{Node: 1, Epoch: 7 << 32, Recovering: true}.AppendTo(nil))

@@ -43,6 +43,7 @@ var (
 	goldenRegistration = Registration{
 		Replica: 0x0102030405060708, Partition: id.Partition{Topic: 0x1112131415161718, Number: 0x21222324}, Removed: true,
 	}
+	goldenLives    = []Life{{0x0102030405060708, 0x1112131415161718, 0x2122232425262728}, {0x0102030405060709, 1, 0}}
 	goldenIdentity = Identity{Node: 0x0102030405060708, Cluster: 0x1112131415161718, Incarnation: 0x2122232425262728}
 )
 
@@ -60,6 +61,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "checkpoint", AppendCheckpoint(nil, 7, &c))
 	golden(t, "register", goldenRegistration.AppendTo(Registration{Replica: 1}.AppendTo(nil)))
 	golden(t, "identity", goldenIdentity.AppendTo(nil))
+	golden(t, "lives", AppendLives(nil, goldenLives))
 	recovering := goldenIdentity
 	recovering.Epoch, recovering.Recovering = 0x3132333435363738, true
 	golden(t, "identity-recovering", recovering.AppendTo(nil))

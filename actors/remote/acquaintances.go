@@ -10,11 +10,12 @@ import (
 // mostAcquaintances bounds the nodes that are remembered: without TLS, whoever reaches the port invents nodes.
 const mostAcquaintances = 4096
 
-// acquaintances remembers in which life each node was met last, on either side of a link.
+// acquaintances remembers in which life each node was met last, on either side of a link, also before this broker's own start.
 //
 // Invariant: the life of a node that is remembered never goes back, and has one nonce.
 type acquaintances struct {
-	self Identity
+	self     Identity
+	remember func(Identity) // makes a life durable
 
 	mu  sync.Mutex
 	met map[id.Node]Identity
@@ -42,6 +43,9 @@ func (a *acquaintances) admit(i Identity) error {
 	case known && i.Incarnation == last.Incarnation && i.Nonce != last.Nonce:
 		return fmt.Errorf("two brokers call themselves node %v, start %d: %w", i.Node, i.Incarnation, errTwin)
 	}
-	a.met[i.Node] = i
+	if i != last {
+		a.remember(i) // before anything of this life is believed
+		a.met[i.Node] = i
+	}
 	return nil
 }

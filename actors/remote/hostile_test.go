@@ -11,6 +11,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/remote"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -182,7 +183,7 @@ func TestHellosRefused(t *testing.T) {
 					creds = credentialsOf(t, claimed, first)
 				}
 				err := fate(dial(t, p.a.Addr(), creds).stream(t, c.hello))
-				if status.Code(err) != codes.PermissionDenied {
+				if code := status.Code(err); code != codes.PermissionDenied && (code != twinCode || c.cause != "copied directory") {
 					t.Errorf("it ends with %v", err)
 				}
 				p.a.log.says(t, "level=WARN", c.cause, "next=")
@@ -205,13 +206,44 @@ func TestOlderLifeRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	life.Incarnation = 2
-	if err := fate(dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(life))); status.Code(err) != codes.PermissionDenied || !strings.Contains(err.Error(), "start 2, after start 3") {
+	if err := fate(dial(t, p.a.Addr(), insecure.NewCredentials()).stream(t, helloOf(life))); status.Code(err) != twinCode || !strings.Contains(err.Error(), "start 2, after start 3") {
 		t.Errorf("start 2 ends with %v", err)
 	}
 	p.open(t, guest.Node, func(o *Options) { o.Identity = life }) // now the broker dials it
 	p.a.Send(guest.Node, []byte("hello?"))
 	p.a.log.says(t, "no link to a broker", "copied directory", "start 2, after start 3")
 	p.undisturbed(t)
+}
+
+// TestLivesBeforeTheStart refuses what is older than what an earlier start of the broker has met, and tells it so; and remembers
+// whom this one meets, once each.
+func TestLivesBeforeTheStart(t *testing.T) {
+	var met []Identity
+	w := newTown()
+	a := w.open(t, 1, func(o *Options) {
+		o.Met = []Identity{{Node: 2, Incarnation: 7, Nonce: 14}}
+		o.Remember = func(i Identity) { met = append(met, i) }
+	})
+	disowned := make(chan error, 100)
+	life := func(incarnation uint64) func(*Options) {
+		return func(o *Options) {
+			o.Identity.Incarnation = incarnation
+			o.Disowned = func(err error) { disowned <- err }
+		}
+	}
+	backup := w.open(t, 2, life(6))
+	backup.fails(t, 1)
+	if err := <-disowned; !strings.Contains(err.Error(), "start 6, after start 7") {
+		t.Error(err)
+	}
+	backup.Close()
+	p := &pair{town: w, a: a, b: w.open(t, 2, life(8))}
+	p.undisturbed(t)
+	a.acquaintances.mu.Lock()
+	defer a.acquaintances.mu.Unlock()
+	if diff := cmp.Diff([]Identity{{Cluster: testCluster, Node: 2, Incarnation: 8, Nonce: 14}}, met); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // TestCopiedDirectory starts a broker over a copy of another's data directory: it is told so too.
@@ -221,7 +253,7 @@ func TestCopiedDirectory(t *testing.T) {
 	twin := p.open(t, 2, withSecrets(first), func(o *Options) { o.Identity.Nonce = 99 })
 	p.move(2, original)
 	twin.fails(t, 1)
-	twin.log.says(t, "cause=refused", "two brokers call themselves node 0000000000000002")
+	twin.log.says(t, "cause=\"copied directory\"", "two brokers call themselves node 0000000000000002")
 	p.a.log.says(t, "copied directory", "--join")
 	p.undisturbed(t)
 }

@@ -91,7 +91,7 @@ func FuzzGuard(f *testing.F) {
 
 // TestAcquaintances tells lives of nodes apart.
 func TestAcquaintances(t *testing.T) {
-	a := &acquaintances{self: Identity{Cluster: 1, Node: 1, Incarnation: 1, Epoch: 7}, met: map[id.Node]Identity{}}
+	a := &acquaintances{self: Identity{Cluster: 1, Node: 1, Incarnation: 1, Epoch: 7}, remember: func(Identity) {}, met: map[id.Node]Identity{}}
 	for i, c := range []struct {
 		says Identity
 		want error

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -75,8 +76,14 @@ func (l *Link) refuse(ctx context.Context, err error) error {
 		from = hostOf(p.Addr)
 	}
 	l.refusals.tell("a broker's link was refused", from, err)
+	if errors.Is(err, errTwin) {
+		return status.Error(twinCode, err.Error())
+	}
 	return status.Error(codes.PermissionDenied, err.Error())
 }
+
+// twinCode is how a peer is told that it is refused for errTwin: it can do something about that.
+const twinCode = codes.AlreadyExists
 
 // welcome shakes hands with a peer that dialed.
 func (l *Link) welcome(s grpc.ServerStream) (*inbound, error) {

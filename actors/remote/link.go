@@ -43,10 +43,13 @@ func Open(o Options) (*Link, error) {
 	}
 	l := &Link{
 		options: o, log: o.Log, now: o.Now, keys: &keyring{self: o.Identity, now: o.Now},
-		acquaintances:  &acquaintances{self: o.Identity, met: map[id.Node]Identity{}},
+		acquaintances:  &acquaintances{self: o.Identity, remember: o.Remember, met: map[id.Node]Identity{}},
 		refusals:       &refusals{log: o.Log, now: o.Now, tales: map[tale]*telling{}},
 		ended:          make(chan struct{}),
 		correspondents: map[id.Node]*correspondent{},
+	}
+	for _, i := range o.Met {
+		l.acquaintances.met[i.Node] = i
 	}
 	l.transport = &transport{
 		keys: l.keys, refusals: l.refusals, host: l.hostDialed, failed: l.connectionFailed,

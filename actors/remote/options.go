@@ -36,6 +36,13 @@ type Options struct {
 	// Admit tells whether gossip lets a peer be this start of its node: its error keeps a copied data directory out, which claims
 	// to be a later start of a broker that lives. It must not block. nil: any start later than those met.
 	Admit func(Identity) error
+	// Met are the lives in which others were met last, before this start: older ones are refused. Remember is told each life that
+	// is met, before anything of it is believed, and makes it durable as well as it can. nil: this start's memory is all there is.
+	Met      []Identity
+	Remember func(Identity)
+	// Disowned is told that another broker refuses this one, because it has met a later start of this node, or another one of the
+	// same number. It must not block, nor close the link by itself. nil: nobody is told.
+	Disowned func(error)
 	// Receive is called for each frame of an authenticated peer, in the order in which that peer sent them. The frame is the
 	// receiver's to keep. It must not block: all peers' frames pass through it, one at a time.
 	Receive func(from id.Node, frame []byte)
@@ -82,6 +89,12 @@ func (o *Options) complete() (host string, port int, err error) {
 	}
 	if o.Admit == nil {
 		o.Admit = func(Identity) error { return nil }
+	}
+	if o.Remember == nil {
+		o.Remember = func(Identity) {}
+	}
+	if o.Disowned == nil {
+		o.Disowned = func(error) {}
 	}
 	if o.Reachable == nil {
 		o.Reachable = func(id.Node, bool) {}

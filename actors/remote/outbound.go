@@ -79,7 +79,11 @@ func (l *Link) openStream(ctx context.Context, d *grpc.StreamDesc, conn *grpc.Cl
 		err = l.meet(o, stream)
 	}
 	if err != nil {
-		s.end(explainBroken(err))
+		why := explainBroken(err)
+		if errors.Is(why, errDisowned) {
+			l.options.Disowned(fmt.Errorf("node %v: %w", o.to.node, why))
+		}
+		s.end(why)
 		return nil, err
 	}
 	return s, nil
@@ -124,6 +128,8 @@ func explainBroken(err error) error {
 	switch {
 	case strings.Contains(err.Error(), "remote error: tls: "): // how TLS 1.3 tells, after the dialer's handshake has succeeded
 		return fmt.Errorf("the other broker refuses this one's certificate: %w: %w", errStranger, err)
+	case status.Code(err) == twinCode:
+		return fmt.Errorf("%w: %s", errDisowned, status.Convert(err).Message())
 	case status.Code(err) == codes.PermissionDenied:
 		return fmt.Errorf("%w: %s", errRefused, status.Convert(err).Message())
 	}

@@ -18,6 +18,7 @@ var (
 	errReplaced  = errors.New("replaced by a newer link")
 	errWithdrawn = errors.New("its secret was withdrawn")
 	errSilent    = errors.New("no answer in time")
+	errDisowned  = errors.New("the other broker has met a later start of this one, or another")
 	errRefused   = errors.New("refused by the other broker")
 	errBroken    = errors.New("link broken")
 )
@@ -41,6 +42,7 @@ var nextSteps = []struct {
 	{errMet, "another broker met", "give each broker its own peer address; this passes by itself when a broker has just moved"},
 	{errForeign, "foreign message", "if the peer is a broker of this version, report it; otherwise keep it off this port"},
 	{errCrowd, "too many", "if the peers are no brokers, keep them off this port"},
+	{errDisowned, "copied directory", "this broker's data directory is a copy, or older than the last it had: give it the newest it had, or an empty one, with --join"},
 	{errRefused, "refused", "the log of the other broker has the next step"},
 	{errSilent, "no answer", "check that the broker is alive, and that its peer port can be reached from here"},
 	{errBroken, "not reached", "check that the broker is alive, and that its peer port can be reached from here"},

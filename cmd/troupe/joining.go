@@ -44,7 +44,7 @@ func (b *service) join(ctx context.Context) error {
 			founded := id.Cluster(identity.Node)
 			return founded, b.directory.SetCluster(founded, 0)
 		},
-		Problem: b.met,
+		Problem: b.refused,
 		Log:     b.log,
 	})
 	switch {
@@ -74,8 +74,8 @@ func (b *service) awaitCluster(ctx context.Context) error {
 	}
 }
 
-// met is told what gossip has met and refused; gossip itself has logged it.
-func (b *service) met(p membership.Problem) {
+// refused is told what gossip has met and refused; gossip itself has logged it.
+func (b *service) refused(p membership.Problem) {
 	switch {
 	case p.Stop:
 		b.stop(p.Err)

@@ -39,6 +39,7 @@ type service struct {
 	links     *links
 	server    *gateway.Server
 
+	linked    atomic.Bool                        // another broker has taken this start in
 	foreign   atomic.Pointer[membership.Problem] // another cluster was met under this one's secret
 	attending sync.WaitGroup
 	attended  context.CancelFunc // ends what runs beside the rooms; nil before it has begun
