@@ -12,6 +12,6 @@
 // it is no member any more; one that lost its log never comes back.
 //
 // Start reading at catalog.go (the State), then commands.go (what can change it), assignment.go (how a partition moves),
-// recovery.go (how one goes on that lost its majority), nodes.go (brokers), fold.go (how commands are applied), codec.go (their
-// bytes) and settings.go (the table of topic settings).
+// recovery.go (how one goes on that lost its majority) and succession.go (how the catalog itself does), nodes.go (brokers), fold.go
+// (how commands are applied), codec.go (their bytes) and settings.go (the table of topic settings).
 package catalog
