@@ -137,6 +137,9 @@ func TestRestartElsewhereIsLetInAtOnce(t *testing.T) {
 			return m.Gateway == "127.0.0.1:3" && m.Peer == "127.0.0.1:4"
 		})
 	}
+	b.Close()
+	b = open(t, Options{Self: Member{Node: 2, Incarnation: 4, Cluster: ours}, Bind: b.Gossip(), Seeds: addresses([]*broker{a})})
+	a.await("node 2 once more where it was last", func(v *View) bool { m, _ := v.Member(2); return m.Alive && m.Incarnation == 4 })
 }
 
 // TestSuccessorThatDiesIsMissed: memberlist has never known it, and cannot tell that it is gone.

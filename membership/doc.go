@@ -10,16 +10,17 @@
 //   - Of one cluster there is one catalog: who follows that of another epoch is refused, and of two epochs that meet the brokers
 //     of the lower one stop.
 //   - Of one node there is one living start. A lower incarnation, or an equal one with another nonce, is refused; a higher one
-//     at another address waits until the earlier is dead. A copied data directory cannot push out its original.
+//     at another address waits until the earlier is dead: gossip has found that out, or nothing listens at its address any
+//     more (succession.go). A copied data directory cannot push out its original.
 //   - Nothing leaves this machine without a key. Holding the key is the whole trust: what is decided on the word of gossip
 //     must be harmless if it is wrong.
 //   - Events are only a reason to look. What a View shows is read from the whole state, so late, double and lost events
 //     change nothing.
 //
 // Placement is a pure function in whole numbers: no clock, no randomness, no floating point, no order of a map.
-// Goroutines, clocks and the network are confined to cluster.go, watch.go, rejoin.go, door.go and addresses.go; the simulation
-// feeds Views instead.
+// Goroutines, clocks and the network are confined to cluster.go, watch.go, rejoin.go, succession.go, door.go and addresses.go; the
+// simulation feeds Views instead.
 //
-// Start reading at view.go; then cluster.go (options.go, watch.go, rejoin.go, door.go) and the pure judgements that it asks:
-// admission.go, founding.go, flapping.go, tags.go. Placement is placement.go, over ring.go and balance.go.
+// Start reading at view.go; then cluster.go (options.go, watch.go, rejoin.go, succession.go, door.go) and the pure judgements that
+// it asks: admission.go, founding.go, flapping.go, tags.go. Placement is placement.go, over ring.go and balance.go.
 package membership

@@ -68,10 +68,14 @@ func (c *Cluster) succeeded(heard Member) bool {
 	return s != nil && s.ended && heard.Incarnation == s.earlier.Incarnation && heard.Nonce == s.earlier.Nonce
 }
 
-// describe takes what a successor says of itself now: memberlist does not. The caller holds mu.
+// describe takes what a successor says of itself now, or its next start at its address: memberlist does not. The caller holds mu.
 func (c *Cluster) describe(heard Member) {
 	s := c.successions[heard.Node]
-	if s != nil && s.ended && heard != s.later && heard.Incarnation == s.later.Incarnation && heard.Nonce == s.later.Nonce && heard.Gossip == s.later.Gossip {
+	if s == nil || !s.ended || heard == s.later || heard.Gossip != s.later.Gossip {
+		return
+	}
+	same := heard.Incarnation == s.later.Incarnation && heard.Nonce == s.later.Nonce
+	if same || heard.Incarnation > s.later.Incarnation {
 		s.later = heard
 		signal(c.look)
 	}
