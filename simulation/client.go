@@ -74,6 +74,7 @@ func (c *Client) forget(k *call) {
 	if i := slices.Index(c.unsent, k); i >= 0 {
 		c.unsent = slices.Delete(c.unsent, i, i+1)
 		k.end(nil, errRefused)
+		c.moveOn() // a broker that stands still does not even say Hello
 		return
 	}
 	c.waiting = slices.DeleteFunc(c.waiting, func(w *call) bool { return w == k })

@@ -75,7 +75,7 @@ func command() *cobra.Command {
 				p.scenario()
 				return nil
 			}
-			if err := f.choose(); err != nil {
+			if err := f.choose(c); err != nil {
 				return err
 			}
 			if err := f.readScenario(c); err != nil {

@@ -142,6 +142,7 @@ func TestWrongUses(t *testing.T) {
 		"--operations producer-a: NAME:NUMBER",
 		"--shrink -1: from 0",
 		"--nods 3: unknown flag",
+		"--study failover --faults crash: which --study does not run",
 		"--scenario nowhere.txt: no such file",
 		"--scenario main.go: main.go:1: ",
 		"--scenario ../../simulation/scenarios/byte_flipped.txt --nodes 5: the scenario says all that happens",

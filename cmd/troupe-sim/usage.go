@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"troupe/simulation"
 )
 
@@ -57,7 +59,14 @@ const examples = `  troupe-sim --seed 7 --trace                         # one ru
   troupe-sim --scenario FILE --seeds 100              # the same under other orders, delays and losses`
 
 // choose reads what may come to pass.
-func (f *flags) choose() error {
+func (f *flags) choose(c *cobra.Command) error {
+	for _, choice := range []string{"faults", "only", "operations"} {
+		for _, other := range []string{"study", "real", "growth"} {
+			if c.Flags().Changed(choice) && c.Flags().Changed(other) {
+				return wrong(fmt.Errorf("--%s chooses from what a seed of the simulator draws, which --%s does not run", choice, other))
+			}
+		}
+	}
 	var err error
 	if f.choice.Faults, err = simulation.ParseFaults(f.faults); err != nil {
 		return wrong(fmt.Errorf("--faults: %w", err))
