@@ -328,6 +328,26 @@ func TestStaleLeader(t *testing.T) {
 	}
 }
 
+// Nor one of the broker's own replica, which has not heard that it leads no more.
+func TestStaleLeaderHere(t *testing.T) {
+	c, _, far, p := remote(t, Limits{})
+	far.produce(p, "x")
+	ended, _ := far.park(p, 1, 200*time.Millisecond)
+	givenUp, giveUp := far.park(p, 1, time.Minute)
+	listed := &answers[partitions.OffsetAnswer]{}
+	c.run()
+	far.node.Router().ListOffsets(p, partitions.ListOffsets{At: partitions.OffsetEarliest}, listed.take)
+	_, term := leaderOf(far, p)
+	far.node.stage.leaders.learn(p, term+1, 0)
+	giveUp()
+	c.pass(time.Second)
+	for _, err := range []error{ended.only(t).Err, givenUp.only(t).Err, listed.only(t).Err} {
+		if !errors.Is(err, partitions.ErrStaleLeader) {
+			t.Errorf("answered with %v", err)
+		}
+	}
+}
+
 // TestSilentLeader: the machine of a leader dies, and its link does not show it. What waits for it is given up soon after
 // another broker leads, or nothing would go there meanwhile.
 func TestSilentLeader(t *testing.T) {

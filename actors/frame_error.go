@@ -3,7 +3,6 @@ package actors
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"troupe/partitions"
 	"troupe/partitions/batch"
@@ -148,9 +147,4 @@ func (r *frameReader) error() error {
 
 func appendBytes[T ~string | ~[]byte](b []byte, more T) []byte {
 	return append(binary.LittleEndian.AppendUint32(b, uint32(len(more))), more...)
-}
-
-// stale is what a reader is told instead of an answer that an earlier leader gave.
-func stale(p id.Partition, term, seen id.Term) error {
-	return fmt.Errorf("%v: the answer is of term %d, and term %d has begun: %w", p, term, seen, partitions.ErrStaleLeader)
 }

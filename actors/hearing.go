@@ -2,13 +2,13 @@ package actors
 
 import (
 	"errors"
+	"fmt"
 
 	"troupe/partitions"
 	"troupe/partitions/id"
 )
 
-// hearing is what an answer of another broker tells beside its content: who leads the partition. It is where an answer is
-// refused because a later leader has been heard of.
+// hearing is what an answer of another broker tells beside its content: who leads the partition.
 type hearing struct {
 	leaders   *leaders
 	partition id.Partition
@@ -26,14 +26,30 @@ func (h hearing) learn(term id.Term, err error) {
 	}
 }
 
-// read judges an answer that tells what the partition holds, and returns the error it is to carry: one of an earlier leader
-// may show less than what was shown already.
-func (h hearing) read(term id.Term, err error) error {
-	h.learn(term, err)
-	if seen := h.leaders.term(h.partition); err == nil && term < seen {
-		return stale(h.partition, term, seen)
+// fetched judges an answer of a replica on any broker: one of an earlier leader than has been heard of may show less than what
+// was shown already, and is refused.
+func (r *route) fetched(a partitions.FetchAnswer) partitions.FetchAnswer {
+	if err := r.stale(a.Term, a.Err); err != nil {
+		return partitions.FetchAnswer{Request: a.Request, Err: err}
 	}
-	return err
+	return a
+}
+
+// listed is fetched for an answer about an offset.
+func (r *route) listed(a partitions.OffsetAnswer) partitions.OffsetAnswer {
+	if err := r.stale(a.Term, a.Err); err != nil {
+		return partitions.OffsetAnswer{Request: a.Request, Err: err, Time: -1}
+	}
+	return a
+}
+
+// stale returns what a reader is told instead of an answer that an earlier leader gave; nil for any other answer, and for one
+// that carries an error of its own.
+func (r *route) stale(term id.Term, err error) error {
+	if seen := id.Term(r.seen.Load()); err == nil && term < seen {
+		return fmt.Errorf("%v: the answer is of term %d, and term %d has begun: %w", r.partition, term, seen, partitions.ErrStaleLeader)
+	}
+	return nil
 }
 
 func (q *produceRequest) hear(r *frameReader, h hearing) error {
@@ -52,11 +68,9 @@ func (q *fetchRequest) hear(r *frameReader, h hearing) error {
 	if err != nil {
 		return err
 	}
-	if a.Err = h.read(a.Term, a.Err); errors.Is(a.Err, partitions.ErrStaleLeader) {
-		a = partitions.FetchAnswer{Err: a.Err}
-	}
+	h.learn(a.Term, a.Err)
 	a.Request = q.Request
-	q.answer(a)
+	q.answer(h.leaders.route(h.partition).fetched(a))
 	return nil
 }
 
@@ -65,11 +79,9 @@ func (q *offsetsRequest) hear(r *frameReader, h hearing) error {
 	if err != nil {
 		return err
 	}
-	if a.Err = h.read(a.Term, a.Err); errors.Is(a.Err, partitions.ErrStaleLeader) {
-		a = partitions.OffsetAnswer{Err: a.Err, Time: -1}
-	}
+	h.learn(a.Term, a.Err)
 	a.Request = q.Request
-	q.answer(a)
+	q.answer(h.leaders.route(h.partition).listed(a))
 	return nil
 }
 

@@ -84,11 +84,6 @@ func (l *leaders) leader(p id.Partition) (id.Node, id.Term) {
 	return 0, 0
 }
 
-func (l *leaders) term(p id.Partition) id.Term {
-	_, term := l.leader(p)
-	return term
-}
-
 // depart counts a produce that goes to target; false: others are under way elsewhere, or wait to go.
 func (l *leaders) depart(r *route, target id.Node) bool {
 	l.mu.Lock()

@@ -101,7 +101,7 @@ func (p *partition) confine(q request) {
 	}
 }
 
-// giveUp ends the wait of a fetch with what there is.
+// giveUp ends the wait of a fetch with what there is; of one that no replica has seen, with that.
 func (p *partition) giveUp(n partitions.Request) {
 	if p.phase == phaseServing {
 		p.drain() // its answer may be there already
@@ -113,7 +113,7 @@ func (p *partition) giveUp(n partitions.Request) {
 	for i, h := range p.held {
 		if q, ok := h.(*fetchRequest); ok && q.number() == n {
 			p.held = slices.Delete(p.held, i, i+1)
-			q.answer(partitions.FetchAnswer{Request: n})
+			q.refuse(partitions.ErrNotReady)
 			return
 		}
 	}
@@ -125,7 +125,7 @@ func (p *partition) empty(q *fetchRequest) {
 	p.life.replica.Cancel(n)
 	delete(p.waiting, n)
 	s := p.life.replica.Status()
-	q.answer(partitions.FetchAnswer{Request: n, LogStart: s.LogStart, HighWatermark: s.HighWatermark, Term: s.Term})
+	q.answer(p.route.fetched(partitions.FetchAnswer{Request: n, LogStart: s.LogStart, HighWatermark: s.HighWatermark, Term: s.Term}))
 }
 
 // numbers returns the requests that were handed over, in the order of their numbers.

@@ -203,7 +203,7 @@ func (p *partition) finish(n partitions.Request) request {
 
 func (p *partition) answerFetch(a partitions.FetchAnswer) {
 	if q, ok := p.finish(a.Request).(*fetchRequest); ok {
-		q.answer(a)
+		q.answer(p.route.fetched(a))
 	}
 }
 
@@ -220,7 +220,7 @@ func (p *partition) bounded(a partitions.FetchAnswer) partitions.FetchAnswer {
 
 func (p *partition) answerOffsets(a partitions.OffsetAnswer) {
 	if q, ok := p.finish(a.Request).(*offsetsRequest); ok {
-		q.answer(a)
+		q.answer(p.route.listed(a))
 	}
 }
 
