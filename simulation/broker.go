@@ -262,7 +262,7 @@ func (b *Broker) Connect(client *Client) *Wire {
 		b.world.scheduler.At(client.life, wire.delay(), wire.Cut)
 		return wire
 	}
-	session := gateway.NewSession(b.node.Router(), gateway.Limits{}, func(r gateway.Reply) {
+	session := gateway.NewSession(witness{b.node.Router(), b}, gateway.Limits{}, func(r gateway.Reply) {
 		payload := r.Frame().Payload()
 		r.Done()
 		client.emitted(payload)

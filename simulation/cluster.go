@@ -112,7 +112,7 @@ func (c *Cluster) Trouble() {
 		c.again(o.RestartEvery, c.roll)
 		c.again(o.WipeEvery, func() { c.wipe(c.any()) })
 		c.again(o.GossipEvery, c.gossip.err)
-		c.network.Trouble(c.again, c.leading)
+		c.network.Trouble(c.again, c)
 	}
 	if o.FullEvery > 0 {
 		c.again(o.FullEvery, func() { c.any().fill() })
@@ -139,6 +139,9 @@ func (c *Cluster) leading() int {
 	}
 	return c.any().number
 }
+
+// elections counts how often somebody came to lead a partition.
+func (c *Cluster) elections() int { return c.world.ledger.elections }
 
 // Heal ends the time of faults.
 func (c *Cluster) Heal() {

@@ -17,6 +17,7 @@ type Consumer struct {
 	random       *rand.Rand
 	number       int
 	positions    []*position
+	patience     time.Duration // how long it waits for an answer to a question
 	decompressor batch.Decompressor
 	// once makes it read every partition from its start to a given end, and then stop.
 	once bool
@@ -37,7 +38,7 @@ type position struct {
 
 func newConsumer(w *World, number int) *Consumer {
 	name := "consumer-" + string(rune('a'+number))
-	return &Consumer{world: w, number: number, client: w.newClient(name), random: w.streams.Named(name)}
+	return &Consumer{world: w, number: number, client: w.newClient(name), random: w.streams.Named(name), patience: w.options.Patience}
 }
 
 // Start begins to read, and goes on until the world stops its load.
@@ -142,7 +143,7 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 	p.term = answer.Term
 	poll := &Poll{
 		Weak: w.several(), Client: c.number, Partition: id.Partition{Topic: p.topic.ID, Number: p.number}, Invoked: invoked, Completed: w.scheduler.Now(),
-		Offset: from, LogStart: answer.LogStart, HighWatermark: answer.HighWatermark, Damaged: damaged,
+		Offset: from, LogStart: answer.LogStart, HighWatermark: answer.HighWatermark, Damaged: damaged, Term: answer.Term,
 	}
 	for _, b := range answer.Batches {
 		records, err := c.decompressor.Decode(nil, b, 1<<20)

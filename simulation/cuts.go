@@ -5,13 +5,20 @@ import (
 	"time"
 )
 
-// Trouble plans what goes wrong between the brokers. leader draws one that leads something.
-func (n *Network) Trouble(again func(mean time.Duration, f func()), leader func() int) {
+// leadership is what the plan knows of who leads.
+type leadership interface {
+	leading() int   // draws a broker that leads something
+	elections() int // how often somebody came to lead
+}
+
+// Trouble plans what goes wrong between the brokers.
+func (n *Network) Trouble(again func(mean time.Duration, f func()), leaders leadership) {
 	if len(n.stations) < 2 {
 		return
 	}
-	again(n.weather.CutEvery, func() { n.cut(n.drawShape(leader)) })
+	again(n.weather.CutEvery, func() { n.cut(n.drawShape(leaders)) })
 	again(n.weather.ClogEvery, n.clog)
+	again(2*n.weather.ClogEvery, func() { n.clogLeader(leaders) })
 	again(n.weather.LoseEvery, func() {
 		i, j := n.pair()
 		if !n.plan.strike(FaultLostLink, letter(i)+" and "+letter(j)) {
@@ -50,29 +57,63 @@ func (n *Network) end(i, j int) {
 
 // clog holds back what arrives over some links for a while.
 func (n *Network) clog() {
-	var clogged []*link
+	clogged := n.choose(func(*link) bool { return chance(n.random, 30) })
+	lasts := time.Duration(n.random.Int64N(int64(longestClog)))
+	if n.plan.strike(FaultClog, fmt.Sprintf("%d links, for %v", len(clogged), lasts.Round(time.Millisecond))) {
+		n.trace.event("network", "clog", "%d links", len(clogged))
+		n.scheduler.At(n.own, lasts, hold(clogged))
+	}
+}
+
+// longestClog is how long links are clogged at most.
+const longestClog = 3 * time.Second
+
+// clogLeader holds back what a broker that leads sends, at times also what it is sent, until somebody is elected in its place and
+// a little longer: then what it said as a leader arrives where its successor is known already.
+func (n *Network) clogLeader(leaders leadership) {
+	slow, both := leaders.leading(), chance(n.random, 40)
+	longer := time.Duration(n.random.Int64N(int64(250 * time.Millisecond)))
+	if !n.plan.strike(FaultClogLeader, letter(slow)) {
+		return
+	}
+	n.trace.event("network", "clog", "%s, which leads", letter(slow))
+	release := hold(n.choose(func(l *link) bool { return l.from.number == slow || both && l.to.number == slow }))
+	before, until := leaders.elections(), n.scheduler.Now()+longestClog
+	var watch func()
+	watch = func() {
+		if leaders.elections() != before || n.scheduler.Now() > until {
+			n.scheduler.At(n.own, longer, release)
+			return
+		}
+		n.scheduler.At(n.own, 20*time.Millisecond, watch)
+	}
+	watch()
+}
+
+func (n *Network) choose(which func(*link) bool) []*link {
+	var chosen []*link
 	for _, links := range n.links {
 		for _, l := range links {
-			if l != nil && chance(n.random, 30) {
-				clogged = append(clogged, l)
+			if l != nil && which(l) {
+				chosen = append(chosen, l)
 			}
 		}
 	}
-	lasts := time.Duration(n.random.Int64N(int64(3 * time.Second)))
-	if !n.plan.strike(FaultClog, fmt.Sprintf("%d links, for %v", len(clogged), lasts.Round(time.Millisecond))) {
-		return
-	}
+	return chosen
+}
+
+// hold clogs links; release ends that.
+func hold(clogged []*link) (release func()) {
 	for _, l := range clogged {
 		l.clogs++
 	}
-	n.trace.event("network", "clog", "%d links", len(clogged))
-	n.scheduler.At(n.own, lasts, func() {
+	return func() {
 		for _, l := range clogged {
 			if l.clogs = max(0, l.clogs-1); l.clogs == 0 {
 				l.release()
 			}
 		}
-	})
+	}
 }
 
 // shape is where a cut lies: which senders do not reach which receivers.
@@ -83,7 +124,7 @@ type shape struct {
 }
 
 // drawShape draws the shape of a cut.
-func (n *Network) drawShape(leader func() int) shape {
+func (n *Network) drawShape(leaders leadership) shape {
 	size := len(n.stations)
 	order := n.random.Perm(size)
 	side := make([]bool, size)
@@ -99,7 +140,7 @@ func (n *Network) drawShape(leader func() int) shape {
 		s = shape{kind: FaultCutAlone, what: letter(order[0]) + " alone"}
 		side[order[0]] = true
 	case 2:
-		l := leader()
+		l := leaders.leading()
 		s = shape{kind: FaultCutLeader, what: letter(l) + " alone, which leads"}
 		side[l] = true
 	default:

@@ -47,6 +47,7 @@ const (
 	FaultForeignFrame
 	FaultOversizeFrame
 	FaultClog
+	FaultClogLeader
 	FaultLostLink
 	FaultCutHalves
 	FaultCutAlone
@@ -104,6 +105,7 @@ var faultTable = [faultKinds]struct{ name, meaning string }{
 	FaultForeignFrame:    {"foreign-frame", "another layout or kind arrives in place of a frame"},
 	FaultOversizeFrame:   {"oversize-frame", "more bytes arrive than a frame may have"},
 	FaultClog:            {"clog", "links hold frames back and release them later"},
+	FaultClogLeader:      {"clog-leader", "the links of a broker that leads do, until another leads or for long"},
 	FaultLostLink:        {"lost-link", "the links between two brokers end, with what is on its way"},
 	FaultCutHalves:       {"cut-halves", "two sides do not reach each other"},
 	FaultCutAlone:        {"cut-alone", "one broker reaches nobody"},

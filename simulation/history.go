@@ -48,6 +48,7 @@ type Send struct {
 	Completed time.Duration // when Outcome became known
 	Outcome   Outcome
 	Base      id.Offset // of Values[0], when acknowledged; -1 when the broker no longer knows
+	Term      id.Term   // of the leader that acknowledged it; 0: not known
 	Tries     int
 }
 
@@ -76,6 +77,7 @@ type Poll struct {
 	Damaged bool
 	// Weak: a leader answered that may have been deposed without knowing it.
 	Weak bool
+	Term id.Term // of that leader; 0: not known
 }
 
 // List is one answer that tells where a partition begins and ends.
@@ -88,7 +90,8 @@ type List struct {
 	Latest    id.Offset
 	// Proposed tells that Latest counts what is appended and not committed yet: a crash may take that back.
 	Proposed bool
-	Weak     bool // as in Poll
+	Weak     bool    // as in Poll
+	Term     id.Term // as in Poll
 	// Exact: the end was asked for, and nothing else.
 	Exact bool
 }
@@ -103,7 +106,8 @@ type Search struct {
 	Offset        id.Offset
 	Newest        id.Timestamp // of the batch found; -1: none
 	HighWatermark id.Offset
-	Weak          bool // as in Poll
+	Weak          bool    // as in Poll
+	Term          id.Term // as in Poll
 }
 
 // Trim is one wish to delete the records of a partition below an offset.

@@ -13,9 +13,10 @@ import (
 // Ledger remembers what every replica of every broker did, across lives and wiped disks, and holds each step to what came
 // before. It looks only at what a step has touched.
 type Ledger struct {
-	world    *World
-	groups   map[id.Partition]*group
-	replicas map[id.Replica]*conduct
+	world     *World
+	groups    map[id.Partition]*group
+	replicas  map[id.Replica]*conduct
+	elections int // how often somebody came to lead
 }
 
 // group is what all replicas of a partition have in common.
@@ -229,6 +230,7 @@ func (l *Ledger) leads(log *overseen, term id.Term) {
 		return
 	}
 	g.leaders[term], g.leader = r, r
+	l.elections++
 	l.world.trace.event("leader", "elected", "replica %d of %v in term %d, with entries up to %d", r, p, term, log.first+id.Index(len(log.terms))-1)
 	for later := range g.leaders { // any order: whether there is one
 		if later > term {

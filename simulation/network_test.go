@@ -190,7 +190,7 @@ func TestNetworkFaultsAllHappenAndHeal(t *testing.T) {
 			}
 		})
 	}
-	n.Trouble(again, func() int { return 3 })
+	n.Trouble(again, alwaysLeads(3))
 	sent := 0
 	for range 3000 {
 		i, j := n.pair()
@@ -222,3 +222,10 @@ func TestNetworkFaultsAllHappenAndHeal(t *testing.T) {
 		}
 	}
 }
+
+// alwaysLeads is a broker that nobody follows.
+type alwaysLeads int
+
+func (a alwaysLeads) leading() int { return int(a) }
+
+func (alwaysLeads) elections() int { return 1 }

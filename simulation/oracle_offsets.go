@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -13,9 +14,11 @@ type told struct {
 	// invoked is never for what nobody asked, completed is never for what promises nothing to later questions.
 	invoked, completed time.Duration
 	at                 id.Offset
-	// weak: whoever answered may not have known the newest. It is held to what the same client was told before.
+	// weak: whoever answered may not have known the newest. It is held to what the same client was told before, and to what
+	// leaders up to its own term told.
 	weak   bool
 	client int
+	term   id.Term // of the leader that answered; 0: not known
 }
 
 // watermarks demands that what anybody was told of a partition's end holds for every question asked later.
@@ -23,7 +26,7 @@ func (o *Oracle) watermarks() *Violation {
 	answers := map[id.Partition][]told{}
 	for _, p := range o.history.Polls {
 		if !p.Damaged {
-			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark, p.Weak, p.Client})
+			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.HighWatermark, p.Weak, p.Client, p.Term})
 		}
 	}
 	for _, l := range o.history.Lists {
@@ -31,15 +34,15 @@ func (o *Oracle) watermarks() *Violation {
 		if l.Proposed {
 			completed = never
 		}
-		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, completed, l.Latest, l.Weak, l.Client})
+		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, completed, l.Latest, l.Weak, l.Client, l.Term})
 	}
 	for _, s := range o.history.Searches {
-		answers[s.Partition] = append(answers[s.Partition], told{s.Invoked, s.Completed, s.HighWatermark, s.Weak, s.Client})
+		answers[s.Partition] = append(answers[s.Partition], told{s.Invoked, s.Completed, s.HighWatermark, s.Weak, s.Client, s.Term})
 	}
 	for _, s := range o.history.Sends {
 		if s.Outcome == OutcomeAcknowledged && !s.Quiet && s.Base >= 0 {
 			end := s.Base + id.Offset(len(s.Values))
-			answers[s.Partition] = append(answers[s.Partition], told{invoked: never, completed: s.Completed, at: end})
+			answers[s.Partition] = append(answers[s.Partition], told{invoked: never, completed: s.Completed, at: end, term: s.Term})
 		}
 	}
 	o.forgive(answers)
@@ -51,11 +54,11 @@ func (o *Oracle) starts() *Violation {
 	answers := map[id.Partition][]told{}
 	for _, p := range o.history.Polls {
 		if !p.Damaged {
-			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.LogStart, p.Weak, p.Client})
+			answers[p.Partition] = append(answers[p.Partition], told{p.Invoked, p.Completed, p.LogStart, p.Weak, p.Client, p.Term})
 		}
 	}
 	for _, l := range o.history.Lists {
-		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Earliest, l.Weak, l.Client})
+		answers[l.Partition] = append(answers[l.Partition], told{l.Invoked, l.Completed, l.Earliest, l.Weak, l.Client, l.Term})
 	}
 	for _, t := range o.history.Trims {
 		if t.Completed != never {
@@ -78,22 +81,56 @@ func (o *Oracle) forgive(answers map[id.Partition][]told) {
 // fallen finds a question that was told less than an answer that came before it was asked.
 func fallen(invariant, how string, answers map[id.Partition][]told) *Violation {
 	for _, p := range sortedPartitions(answers) {
-		asked := slices.Clone(answers[p])
-		sort.SliceStable(asked, func(i, j int) bool { return asked[i].invoked < asked[j].invoked })
-		done := answers[p]
-		sort.SliceStable(done, func(i, j int) bool { return done[i].completed < done[j].completed })
-		var floor id.Offset
-		next := 0
-		for _, q := range asked {
-			for ; next < len(done) && done[next].completed < q.invoked; next++ {
-				floor = max(floor, done[next].at)
-			}
-			if q.invoked < never && q.at < floor && !q.weak {
-				return violation(invariant, "%v was %s %d; a question asked at %s was told %d", p, how, floor, moment(q.invoked), q.at)
-			}
+		all := answers[p]
+		if q, floor := lower(all, 0, func(q told) bool { return !q.weak }); q != nil {
+			return violation(invariant, "%v was %s %d; a question asked at %s was told %d", p, how, floor, moment(q.invoked), q.at)
 		}
-		if v := fallenFor(invariant, how, p, asked); v != nil {
+		if v := fallenFor(invariant, how, p, all); v != nil {
 			return v
+		}
+		if v := fallenIn(invariant, how, p, all); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// lower finds a question that was told less than floor, or than some answer that came before it was asked: one of those that
+// are bound to it. It leaves the answers in the order in which they were asked.
+func lower(answers []told, floor id.Offset, bound func(told) bool) (*told, id.Offset) {
+	done := slices.Clone(answers)
+	sort.SliceStable(done, func(i, j int) bool { return done[i].completed < done[j].completed })
+	sort.SliceStable(answers, func(i, j int) bool { return answers[i].invoked < answers[j].invoked })
+	next := 0
+	for i := range answers {
+		q := &answers[i]
+		for ; next < len(done) && done[next].completed < q.invoked; next++ {
+			floor = max(floor, done[next].at)
+		}
+		if q.invoked < never && q.at < floor && bound(*q) {
+			return q, floor
+		}
+	}
+	return nil, 0
+}
+
+// fallenIn is fallen for the answers of one leader, which are all of one term, and of leaders that follow each other: who leads
+// begins with all that anybody who led before has ever told, however late that is heard.
+func fallenIn(invariant, how string, p id.Partition, answers []told) *Violation {
+	terms := map[id.Term][]told{}
+	for _, a := range answers {
+		if a.term != 0 {
+			terms[a.term] = append(terms[a.term], a)
+		}
+	}
+	floor := id.Offset(0)
+	for _, term := range slices.Sorted(maps.Keys(terms)) {
+		if q, known := lower(terms[term], floor, func(told) bool { return true }); q != nil {
+			return violation(invariant, "leaders of %v up to term %d told that it is %s %d; a question asked at %s of that of term %d was told %d",
+				p, term, how, known, moment(q.invoked), term, q.at)
+		}
+		for _, a := range terms[term] {
+			floor = max(floor, a.at)
 		}
 	}
 	return nil

@@ -34,6 +34,13 @@ func begins(invoked, completed time.Duration, start, watermark id.Offset, seen .
 	return p
 }
 
+// weak is a poll of a leader that may have been deposed.
+func weak(client int, invoked, completed time.Duration, term id.Term, watermark id.Offset) *Poll {
+	p := poll(invoked, completed, 0, watermark)
+	p.Client, p.Weak, p.Term = client, true, term
+	return p
+}
+
 func trim(invoked, completed time.Duration, before, start id.Offset) *Trim {
 	return &Trim{Partition: somewhere, Before: before, Invoked: invoked, Completed: completed, LogStart: start}
 }
@@ -69,6 +76,9 @@ func TestOracleNamesEachAnomaly(t *testing.T) {
 		{"never found again", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(1, 2, 0, 0)}}, "unseen"},
 		{"the end went back", History{Sends: []*Send{acked(1, 2, 0, 1)}, Lists: []*List{{Partition: somewhere, Invoked: 3, Completed: 4, Latest: 0}},
 			Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 1})}}, "watermark-fell"},
+		{"a leader told less than it had told somebody else", History{Polls: []*Poll{weak(0, 1, 2, 3, 5), weak(1, 3, 4, 3, 4)}}, "watermark-fell"},
+		{"a leader that was deposed told less", History{Polls: []*Poll{weak(0, 1, 2, 4, 5), weak(1, 3, 4, 3, 4)}}, ""},
+		{"a leader begins with less than the one before told, however late", History{Polls: []*Poll{weak(0, 1, 2, 4, 4), weak(1, 3, 4, 3, 5)}}, "watermark-fell"},
 		{"what is proposed promises nothing", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 1})},
 			Lists: []*List{{Partition: somewhere, Invoked: 3, Completed: 4, Latest: 7, Proposed: true}}}, ""},
 		{"what is proposed counts what is acknowledged", History{Sends: []*Send{acked(1, 2, 0, 1)}, Polls: []*Poll{poll(5, 6, 0, 1, Seen{Offset: 0, Value: 1})},

@@ -149,6 +149,7 @@ func (l *overseen) Append(writes []partitions.Write) error {
 	for i := range writes {
 		w := &writes[i]
 		if s := w.Snapshot; s != nil {
+			l.ledger.saved(l, s)
 			l.terms, l.first, l.before = nil, s.Index+1, s.Term
 			l.ledger.applied(l, s.Index)
 		}

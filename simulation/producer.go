@@ -120,6 +120,15 @@ func (p *Producer) ready(then func()) {
 	then()
 }
 
+// renew begins again under a new id, as a client does that is restarted. What it wrote under the one before must be known yet.
+func (p *Producer) renew() {
+	p.id = 0
+	for _, s := range p.streams {
+		s.next = 0
+	}
+	p.Start()
+}
+
 // init gets an id, if that is answered, and goes on.
 func (p *Producer) init(then func()) {
 	p.client.Call(&protocol.InitProducerRequest{}, p.world.options.Patience, func(m protocol.Message, err error) {
@@ -137,6 +146,10 @@ func (p *Producer) produce() {
 	}
 	t := p.world.topics[p.random.IntN(len(p.world.topics))]
 	s := p.stream(t, p.random.Int32N(t.Partitions))
+	if p.kind == producingIdempotent && chance(p.random, 1) && p.settled() {
+		p.renew()
+		return
+	}
 	switch {
 	case !p.world.plan.turn(p.client.name):
 	case s.excused() && len(s.window) == 0:

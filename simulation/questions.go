@@ -28,16 +28,16 @@ func (c *Consumer) ask(p *position) {
 // list asks where a partition ends; found is called only with an answer.
 func (c *Consumer) list(p *position, found func(id.Offset)) {
 	c.offsets(p, protocol.OffsetLatest, protocol.NoTimestamp, func(invoked time.Duration, l *protocol.ListedOffset) {
-		c.told(p, invoked, l.LogStart, l.Offset, false)
+		c.told(p, invoked, l.Term, l.LogStart, l.Offset, false)
 		lists := c.world.history.Lists
 		lists[len(lists)-1].Exact = true
 		found(l.Offset)
 	})
 }
 
-func (c *Consumer) told(p *position, invoked time.Duration, earliest, latest id.Offset, weak bool) {
+func (c *Consumer) told(p *position, invoked time.Duration, term id.Term, earliest, latest id.Offset, weak bool) {
 	c.world.history.Lists = append(c.world.history.Lists, &List{
-		Weak: weak, Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: c.world.scheduler.Now(),
+		Weak: weak, Term: term, Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: c.world.scheduler.Now(),
 		Earliest: earliest, Latest: latest,
 	})
 }
@@ -49,7 +49,7 @@ func (c *Consumer) earliest(p *position) {
 			c.world.violate(violation("inconsistent-answer", "%s asked where %v begins and is told %d, with log start %d and high watermark %d",
 				c.client.name, p.partition(), l.Offset, l.LogStart, l.HighWatermark))
 		}
-		c.told(p, invoked, l.Offset, l.HighWatermark, c.world.several())
+		c.told(p, invoked, l.Term, l.Offset, l.HighWatermark, c.world.several())
 	})
 }
 
@@ -65,7 +65,7 @@ func (c *Consumer) search(p *position) {
 			w.marks.count(MarkFoundByTime)
 		}
 		w.history.Searches = append(w.history.Searches, &Search{
-			Weak: w.several(), Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
+			Weak: w.several(), Term: l.Term, Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
 			At: at, Offset: l.Offset, Newest: l.Time, HighWatermark: l.HighWatermark,
 		})
 	})
@@ -77,7 +77,7 @@ func (c *Consumer) offsets(p *position, at protocol.OffsetAt, since id.Timestamp
 		Topic: p.topic.Name, TopicID: p.topic.ID, Partition: p.number, At: at, Time: since,
 	}}}
 	invoked := w.scheduler.Now()
-	c.client.Call(request, w.options.Patience, func(m protocol.Message, err error) {
+	c.client.Call(request, c.patience, func(m protocol.Message, err error) {
 		if err != nil {
 			w.answered(p.topic, err)
 			return
@@ -111,7 +111,7 @@ func (c *Consumer) describe(t *Topic) {
 		for _, d := range r.Partitions {
 			if p := c.position(t, d.Partition); d.Ready && d.Term >= p.term {
 				p.term = d.Term
-				c.told(p, invoked, d.LogStart, d.HighWatermark, w.several())
+				c.told(p, invoked, d.Term, d.LogStart, d.HighWatermark, w.several())
 			}
 		}
 	})

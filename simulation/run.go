@@ -117,6 +117,7 @@ func newWorld(c Config) *World {
 	w.ledger, w.atlas = newLedger(w), newAtlas(w)
 	w.cluster = newCluster(w)
 	w.scheduler.after = w.cluster.afterStep
+	w.surveyor = newSurveyor(w)
 	return w
 }
 

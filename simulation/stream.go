@@ -126,6 +126,8 @@ func (s *stream) answer(b *sending, answer *protocol.ProducedPartition, err erro
 			marks.count(MarkDuplicateAnswered)
 		}
 		s.met(b, answer.BaseOffset)
+		b.Term = answer.Term
+		s.producer.world.surveyor.hear(s.topic, s.number, answer.Term)
 		s.acknowledge(b, answer.BaseOffset)
 	case outcomeOf(err) == protocol.Done:
 		marks.count(MarkDuplicateForgotten)
@@ -186,10 +188,20 @@ func (s *stream) acknowledge(b *sending, base id.Offset) {
 	w.acknowledged(b.Send)
 	s.drop(b)
 	if s.producer.kind == producingIdempotent {
-		s.answered = append(s.answered, b)
-		if len(s.answered) > remembered {
-			s.answered = s.answered[1:]
+		s.remember(b)
+	}
+}
+
+// remember keeps a batch to send it again: the newest, and of half of them those that were a producer's first. Those are what a
+// broker takes that has forgotten the producer.
+func (s *stream) remember(b *sending) {
+	s.answered = append(s.answered, b)
+	if len(s.answered) > remembered {
+		oldest := max(0, slices.IndexFunc(s.answered, func(b *sending) bool { return b.Sequence != 0 }))
+		if oldest > remembered/2 {
+			oldest = 0
 		}
+		s.answered = slices.Delete(s.answered, oldest, oldest+1)
 	}
 }
 

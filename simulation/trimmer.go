@@ -42,9 +42,17 @@ func (t *Trimmer) turn() {
 	topic := w.topics[t.random.IntN(len(w.topics))]
 	p := t.reader.position(topic, t.random.Int32N(topic.Partitions))
 	if !topic.Deleted && w.plan.turn(t.client.name) {
-		t.reader.list(p, func(end id.Offset) { t.trim(topic, p.number, id.Offset(t.random.Int64N(int64(end)+1))) })
+		t.reader.list(p, func(end id.Offset) { t.trim(topic, p.number, t.upTo(end)) })
 	}
 	t.later()
+}
+
+// upTo draws how much is to be deleted: at times everything, so that what producers have written lies in no entry any more.
+func (t *Trimmer) upTo(end id.Offset) id.Offset {
+	if chance(t.random, 15) {
+		return end
+	}
+	return id.Offset(t.random.Int64N(int64(end) + 1))
 }
 
 func (t *Trimmer) trim(topic *Topic, number int32, before id.Offset) {

@@ -26,6 +26,7 @@ type World struct {
 	deleted   map[id.Partition]bool
 	producers []*Producer
 	consumers []*Consumer
+	surveyor  *Surveyor
 	clients   int
 	values    Value
 	ids       map[id.Producer]bool
