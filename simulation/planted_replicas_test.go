@@ -44,7 +44,7 @@ var plantedInReplicas = []bug{
 	},
 	{
 		name: "a replica that has forgotten begins again under its id",
-		changes: []change{{"simulation/disk.go", "	if err != nil {\n		if errors.Is(err, partitions.ErrDamaged) {", `	if err == nil && t.recovered.Damage != nil && t.recovered.Damage.Kind == partitions.DamageAmnesia {
+		changes: []change{{"simulation/disk.go", "	harm := d.world.atlas.harmed[r]\n	if err != nil {", `	if err == nil && t.recovered.Damage != nil && t.recovered.Damage.Kind == partitions.DamageAmnesia {
 		for _, name := range d.device.volume.List(t.directory) {
 			_ = d.device.unlink(t.file(name))
 		}
@@ -53,8 +53,8 @@ var plantedInReplicas = []bug{
 			err = t.open(&knowledge{})
 		}
 	}
-	if err != nil {
-		if errors.Is(err, partitions.ErrDamaged) {`}},
+	harm := d.world.atlas.harmed[r]
+	if err != nil {`}},
 		found: []string{"term-forgotten"},
 		nodes: "3",
 	},
@@ -110,5 +110,40 @@ var plantedInReplicas = []bug{
 		changes: []change{{"wal/log.go", "if err := l.sys.syncDirectory(l.directory); err != nil {", "if err := error(nil); err != nil {"}},
 		found:   []string{"ack-before-durable", "not-live"},
 		disk:    "real",
+	},
+	{
+		name: "an answer of a deposed leader is believed",
+		changes: []change{
+			{"actors/hearing.go", "q.answer(h.leaders.route(h.partition).fetched(a))", "q.answer(a)"},
+			{"actors/hearing.go", "q.answer(h.leaders.route(h.partition).listed(a))", "q.answer(a)"},
+		},
+		found: []string{"stale-leader"},
+		nodes: "5",
+	},
+	{
+		name:    "a leader that was deposed goes on answering",
+		changes: []change{{"partitions/fetch.go", "if err := r.serving(); err != nil {", "if err := r.serving(); err != nil && (r.failure != nil || r.role != RoleFollower || r.applied.index == 0) {"}},
+		found:   []string{"stale-leader", "watermark-fell"},
+		nodes:   "3",
+	},
+	{
+		name: "where a partition ends is answered without a quorum",
+		changes: []change{{"partitions/offsets.go", `		r.latest = append(r.latest, latest{list: l})
+		r.node.ReadIndex(binary.LittleEndian.AppendUint64(nil, uint64(l.Request)))
+		r.drain()`, "		r.answerOffsets(l, r.applied.next, nil)\n		_ = binary.LittleEndian"}},
+		found: []string{"watermark-fell", "not-linearizable"},
+		nodes: "5",
+	},
+	{
+		name:    "a snapshot is sent without producers",
+		changes: []change{{"partitions/peers.go", "	c, to := *r.trimming.base, id.Replica(m.GetTo())", "	c, to := *r.trimming.base, id.Replica(m.GetTo())\n	c.Producers = nil"}},
+		found:   []string{"sequence-twice", "duplicate", "sequence-forgotten", "producer-forgotten"},
+		nodes:   "3",
+	},
+	{
+		name:    "a snapshot is installed without producers",
+		changes: []change{{"partitions/peers.go", "	r.applied.restore(c)\n", "	r.applied.restore(c)\n	r.applied.producers.restore(nil)\n"}},
+		found:   []string{"sequence-twice", "duplicate", "sequence-forgotten", "producer-forgotten"},
+		nodes:   "3",
 	},
 }

@@ -146,12 +146,11 @@ func (p *Producer) produce() {
 	}
 	t := p.world.topics[p.random.IntN(len(p.world.topics))]
 	s := p.stream(t, p.random.Int32N(t.Partitions))
-	if p.kind == producingIdempotent && chance(p.random, 1) && p.settled() {
-		p.renew()
-		return
-	}
 	switch {
 	case !p.world.plan.turn(p.client.name):
+	case p.kind == producingIdempotent && chance(p.random, 1) && p.settled():
+		p.renew()
+		return
 	case s.excused() && len(s.window) == 0:
 	case p.kind == producingIdempotent && len(s.answered) > 0 && chance(p.random, 5) && p.world.plan.strike(FaultStaleResend, p.client.name):
 		s.resendAnswered(s.answered[p.random.IntN(len(s.answered))])
