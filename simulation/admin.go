@@ -87,6 +87,7 @@ func (a *Admin) placeOn(name string, placements func() [][]id.Node, done func(*T
 				again()
 				return
 			}
+			a.world.cluster.lostAtBirth(t)
 			done(a.world.newTopic(name, t.ID, int32(len(t.Partitions)), len(t.Partitions[0].Replicas)))
 		})
 	})

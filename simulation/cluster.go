@@ -108,6 +108,7 @@ func (c *Cluster) Trouble() {
 	c.again(o.ClockEvery, func() { c.any().missetClock() })
 	c.again(o.PanicEvery, func() { c.any().panicSoon() })
 	if len(c.brokers) > 1 {
+		c.again(o.PauseEvery, c.oversleep)
 		c.again(o.RestartEvery, c.blackout)
 		c.again(o.RestartEvery, c.roll)
 		c.again(o.WipeEvery, func() { c.wipe(c.any()) })
@@ -140,8 +141,23 @@ func (c *Cluster) leading() int {
 	return c.any().number
 }
 
-// elections counts how often somebody came to lead a partition.
-func (c *Cluster) elections() int { return c.world.ledger.elections }
+// succession does something as soon as another leads something in a broker's place, or when that takes too long.
+func (c *Cluster) succession(number int, then func()) {
+	w, node := c.world, c.brokers[number].identity
+	before, until := w.ledger.deposed[node], w.scheduler.Now()+longestReign
+	var watch func()
+	watch = func() {
+		if w.ledger.deposed[node] != before || w.scheduler.Now() > until {
+			then()
+			return
+		}
+		w.scheduler.At(c.own, 20*time.Millisecond, watch)
+	}
+	watch()
+}
+
+// longestReign is longer than it mostly takes to replace a leader that is not heard.
+const longestReign = 4 * time.Second
 
 // Heal ends the time of faults.
 func (c *Cluster) Heal() {

@@ -7,8 +7,9 @@ import (
 
 // leadership is what the plan knows of who leads.
 type leadership interface {
-	leading() int   // draws a broker that leads something
-	elections() int // how often somebody came to lead
+	leading() int // draws a broker that leads something
+	// succession does something as soon as another leads something in a broker's place, or when that takes too long.
+	succession(number int, then func())
 }
 
 // Trouble plans what goes wrong between the brokers.
@@ -58,36 +59,34 @@ func (n *Network) end(i, j int) {
 // clog holds back what arrives over some links for a while.
 func (n *Network) clog() {
 	clogged := n.choose(func(*link) bool { return chance(n.random, 30) })
-	lasts := time.Duration(n.random.Int64N(int64(longestClog)))
+	lasts := time.Duration(n.random.Int64N(int64(3 * time.Second)))
 	if n.plan.strike(FaultClog, fmt.Sprintf("%d links, for %v", len(clogged), lasts.Round(time.Millisecond))) {
 		n.trace.event("network", "clog", "%d links", len(clogged))
 		n.scheduler.At(n.own, lasts, hold(clogged))
 	}
 }
 
-// longestClog is how long links are clogged at most.
-const longestClog = 3 * time.Second
-
 // clogLeader holds back what a broker that leads sends, at times also what it is sent, until somebody is elected in its place and
 // a little longer: then what it said as a leader arrives where its successor is known already.
 func (n *Network) clogLeader(leaders leadership) {
 	slow, both := leaders.leading(), chance(n.random, 40)
 	longer := time.Duration(n.random.Int64N(int64(250 * time.Millisecond)))
+	if both {
+		longer *= 3
+	}
 	if !n.plan.strike(FaultClogLeader, letter(slow)) {
 		return
 	}
 	n.trace.event("network", "clog", "%s, which leads", letter(slow))
 	release := hold(n.choose(func(l *link) bool { return l.from.number == slow || both && l.to.number == slow }))
-	before, until := leaders.elections(), n.scheduler.Now()+longestClog
-	var watch func()
-	watch = func() {
-		if leaders.elections() != before || n.scheduler.Now() > until {
-			n.scheduler.At(n.own, longer, release)
-			return
-		}
-		n.scheduler.At(n.own, 20*time.Millisecond, watch)
-	}
-	watch()
+	own := n.own
+	leaders.succession(slow, func() { n.scheduler.At(own, longer, release) })
+}
+
+// resend lets what was sent to a broker arrive a little later.
+func (n *Network) resend(number int) {
+	release := hold(n.choose(func(l *link) bool { return l.to.number == number }))
+	n.scheduler.At(n.own, time.Duration(n.random.Int64N(int64(300*time.Millisecond))), release)
 }
 
 func (n *Network) choose(which func(*link) bool) []*link {

@@ -46,6 +46,7 @@ const (
 	FaultCutFrame
 	FaultForeignFrame
 	FaultOversizeFrame
+	FaultOversleep
 	FaultClog
 	FaultClogLeader
 	FaultLostLink
@@ -104,6 +105,7 @@ var faultTable = [faultKinds]struct{ name, meaning string }{
 	FaultCutFrame:        {"cut-frame", "a part of a frame arrives"},
 	FaultForeignFrame:    {"foreign-frame", "another layout or kind arrives in place of a frame"},
 	FaultOversizeFrame:   {"oversize-frame", "more bytes arrive than a frame may have"},
+	FaultOversleep:       {"oversleep", "a broker that leads stands still until another leads, and goes on"},
 	FaultClog:            {"clog", "links hold frames back and release them later"},
 	FaultClogLeader:      {"clog-leader", "the links of a broker that leads do, until another leads or for long"},
 	FaultLostLink:        {"lost-link", "the links between two brokers end, with what is on its way"},

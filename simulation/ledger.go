@@ -13,10 +13,11 @@ import (
 // Ledger remembers what every replica of every broker did, across lives and wiped disks, and holds each step to what came
 // before. It looks only at what a step has touched.
 type Ledger struct {
-	world     *World
-	groups    map[id.Partition]*group
-	replicas  map[id.Replica]*conduct
-	elections int // how often somebody came to lead
+	world    *World
+	groups   map[id.Partition]*group
+	replicas map[id.Replica]*conduct
+	// deposed counts how often another came to lead what a replica of a node led last.
+	deposed map[id.Node]int
 }
 
 // group is what all replicas of a partition have in common.
@@ -67,7 +68,7 @@ type conduct struct {
 }
 
 func newLedger(w *World) *Ledger {
-	return &Ledger{world: w, groups: map[id.Partition]*group{}, replicas: map[id.Replica]*conduct{}}
+	return &Ledger{world: w, groups: map[id.Partition]*group{}, replicas: map[id.Replica]*conduct{}, deposed: map[id.Node]int{}}
 }
 
 func (l *Ledger) group(p id.Partition) *group {
@@ -229,8 +230,10 @@ func (l *Ledger) leads(log *overseen, term id.Term) {
 		}
 		return
 	}
+	if g.leader != 0 {
+		l.deposed[l.nodeOf(g.leader)]++
+	}
 	g.leaders[term], g.leader = r, r
-	l.elections++
 	l.world.trace.event("leader", "elected", "replica %d of %v in term %d, with entries up to %d", r, p, term, log.first+id.Index(len(log.terms))-1)
 	for later := range g.leaders { // any order: whether there is one
 		if later > term {

@@ -34,8 +34,8 @@ func (b *Broker) crashWithin(most time.Duration) {
 	})
 }
 
-// pause lets the broker stand still, from 10 ms to a minute: most pauses are short. Often its timers come all at once when it
-// goes on.
+// pause lets the broker stand still, from 10 ms to a minute: most pauses are short. When it goes on, often its timers come all at
+// once, or what others sent meanwhile has to be sent again, as to a machine that was away.
 func (b *Broker) pause() {
 	if b.life.over || b.life.paused {
 		return
@@ -48,19 +48,45 @@ func (b *Broker) pause() {
 	}
 	w.trace.event(b.name, "stands still", "for %v", lasts)
 	w.scheduler.Pause(life)
-	w.scheduler.At(b.own, lasts, func() { b.resume(life, lasts) })
+	w.scheduler.At(b.own, lasts, func() {
+		if life.over || !life.paused {
+			return
+		}
+		switch {
+		case chance(b.random, 30):
+			b.cluster.network.resend(b.number)
+		case chance(b.random, 60) && w.plan.strike(FaultTickBurst, b.name):
+			b.drift.burst = min(400, int(lasts/(50*time.Millisecond)))
+		}
+		b.resume()
+	})
 }
 
-// resume lets a life go on that was paused.
-func (b *Broker) resume(life *Life, paused time.Duration) {
-	if life.over || !life.paused {
+// oversleep lets a broker that leads stand still until another leads in its place, and a little longer: then it goes on as a leader
+// that does not know that it is none any more.
+func (c *Cluster) oversleep() {
+	b := c.brokers[c.leading()]
+	if b.life.over || b.life.paused || !c.world.plan.strike(FaultOversleep, b.name) {
 		return
 	}
-	if chance(b.random, 60) && b.world.plan.strike(FaultTickBurst, b.name) {
-		b.drift.burst = min(400, int(paused/(50*time.Millisecond)))
-	}
+	w, life := c.world, b.life
+	w.trace.event(b.name, "stands still", "and leads")
+	w.scheduler.Pause(life)
+	c.succession(b.number, func() {
+		longer := time.Duration(b.random.Int64N(int64(1500 * time.Millisecond)))
+		w.scheduler.At(b.own, longer, func() {
+			if !life.over && life.paused {
+				c.network.resend(b.number)
+				b.resume()
+			}
+		})
+	})
+}
+
+// resume lets the broker go on where it stood still.
+func (b *Broker) resume() {
 	b.world.trace.event(b.name, "goes on", "")
-	b.world.scheduler.Resume(life)
+	b.world.scheduler.Resume(b.life)
 	b.cluster.network.dialAll(b.number)
 }
 

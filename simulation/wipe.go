@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"troupe/partitions"
+	"troupe/partitions/catalog"
 	"troupe/partitions/id"
 )
 
@@ -33,6 +34,17 @@ func (c *Cluster) replace(b *Broker, lost map[id.Partition]id.Replica) {
 	b.identity = firstNode + id.Node(100*c.wiped+b.number)
 	b.newDisk()
 	b.logs = nil
+}
+
+// lostAtBirth notes which replicas of a topic are to live on brokers that lost their disks, and their names, while it was made.
+func (c *Cluster) lostAtBirth(t *catalog.Topic) {
+	for n, p := range t.Partitions {
+		for _, placed := range p.Replicas {
+			if !slices.ContainsFunc(c.brokers, func(b *Broker) bool { return b.identity == placed.Node }) {
+				c.world.atlas.harm(id.Partition{Topic: t.ID, Number: int32(n)}, placed.Replica)
+			}
+		}
+	}
 }
 
 // heldBy lists the replicas that a node holds of living partitions, if all of them may be lost at once.
