@@ -46,7 +46,6 @@ const (
 	FaultCutFrame
 	FaultForeignFrame
 	FaultOversizeFrame
-	FaultOversleep
 	FaultClog
 	FaultClogLeader
 	FaultLostLink
@@ -55,6 +54,7 @@ const (
 	FaultCutLeader
 	FaultCutBridge
 	FaultCutOneWay
+	FaultOversleep
 	FaultBlackout
 	FaultRolling
 	FaultLateView
@@ -105,7 +105,6 @@ var faultTable = [faultKinds]struct{ name, meaning string }{
 	FaultCutFrame:        {"cut-frame", "a part of a frame arrives"},
 	FaultForeignFrame:    {"foreign-frame", "another layout or kind arrives in place of a frame"},
 	FaultOversizeFrame:   {"oversize-frame", "more bytes arrive than a frame may have"},
-	FaultOversleep:       {"oversleep", "a broker that leads stands still until another leads, and goes on"},
 	FaultClog:            {"clog", "links hold frames back and release them later"},
 	FaultClogLeader:      {"clog-leader", "the links of a broker that leads do, until another leads or for long"},
 	FaultLostLink:        {"lost-link", "the links between two brokers end, with what is on its way"},
@@ -114,6 +113,7 @@ var faultTable = [faultKinds]struct{ name, meaning string }{
 	FaultCutLeader:       {"cut-leader", "a broker that leads reaches nobody"},
 	FaultCutBridge:       {"cut-bridge", "two sides reach each other over one broker only"},
 	FaultCutOneWay:       {"cut-one-way", "one side is heard and hears nothing"},
+	FaultOversleep:       {"oversleep", "a broker that leads stands still until another leads, and goes on"},
 	FaultBlackout:        {"blackout", "all brokers lose their power at once"},
 	FaultRolling:         {"rolling-restart", "all brokers are restarted in order, one after the other"},
 	FaultLateView:        {"late-view", "a broker learns late who came or went"},

@@ -70,7 +70,7 @@ func (p *script) resume(b *Broker) error {
 	if !b.life.paused {
 		return fmt.Errorf("%s does not stand still", b.name)
 	}
-	b.resume(b.life, 0)
+	b.resume()
 	return nil
 }
 
