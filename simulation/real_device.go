@@ -60,7 +60,7 @@ func (d *realDevice) Do(s wal.Step, do func() error) error {
 		}
 		if err == nil {
 			d.synced(s)
-		} else if !d.dead && s.Kind != wal.StepSyncDirectory && s.Kind != wal.StepOpenTail {
+		} else if !d.dead && (s.Kind == wal.StepSync || s.Kind == wal.StepSyncTail) {
 			d.unsynced(s)
 		}
 	}

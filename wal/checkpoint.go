@@ -256,7 +256,7 @@ func (c *checkpoints) remove(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil {
+	if err := c.sys.remove(path); err != nil {
 		return err
 	}
 	c.bytes.Add(-info.Size())

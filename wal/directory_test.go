@@ -286,7 +286,7 @@ func TestCreateCosts(t *testing.T) {
 	b := newBench(t, Options{system: sys})
 	from := len(sys.trace)
 	must(t, b.directory.Create(id.Partition{Topic: 5}, 55, born(), partitions.HardState{Term: 1, Commit: 1}))
-	want := "[write fsync write fsync write fsync fsync directory fsync directory write fsync]"
+	want := "[write fsync write fsync write fsync fsync directory rename fsync directory write fsync]"
 	if got := fmt.Sprint(sys.trace[from:]); got != want {
 		t.Fatalf("got %s, want %s", got, want)
 	}

@@ -49,6 +49,18 @@ func (f *faulty) syncDirectory(string) error {
 	return f.step("fsync directory", func() error { return nil })
 }
 
+func (f *faulty) rename(from, to string) error {
+	return f.step("rename", func() error { return disk{}.rename(from, to) })
+}
+
+func (f *faulty) remove(path string) error {
+	return f.step("remove", func() error { return disk{}.remove(path) })
+}
+
+func (f *faulty) truncate(file *os.File, size int64) error {
+	return f.step("truncate", func() error { return disk{}.truncate(file, size) })
+}
+
 func (f *faulty) openTail(directory string, segmentBytes int) (tail, error) {
 	var t tail
 	err := f.step("open", func() (err error) {

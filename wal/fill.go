@@ -151,7 +151,7 @@ func (l *Log) mend(s SegmentBytes) error {
 func (l *Log) takePlace(first id.Index, path string, size int64) error {
 	l.life.Lock()
 	defer l.life.Unlock()
-	if err := os.Rename(path+newSuffix, path); err != nil {
+	if err := l.sys.rename(path+newSuffix, path); err != nil {
 		return err
 	}
 	l.mu.Lock()

@@ -2,7 +2,6 @@ package wal
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"troupe/partitions"
@@ -104,7 +103,7 @@ func (l *Log) forgetFront(n int, base *partitions.Checkpoint) {
 // dropSegments removes segments whose place a durable base has taken.
 func dropSegments(sys system, directory string, firsts []id.Index) error {
 	for _, first := range firsts {
-		if err := os.Remove(filepath.Join(directory, segmentName(first))); err != nil {
+		if err := sys.remove(filepath.Join(directory, segmentName(first))); err != nil {
 			return err
 		}
 	}

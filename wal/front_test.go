@@ -280,6 +280,7 @@ func TestDropFrontFails(t *testing.T) {
 			sys.failAt = sys.count + failAt
 			err := l.DropFront(base)
 			reached := sys.count >= sys.failAt
+			failed := sys.failAt
 			sys.failAt = 0
 			if !reached {
 				if must(t, err); failAt < 4 {
@@ -289,7 +290,8 @@ func TestDropFrontFails(t *testing.T) {
 			}
 			wantErr(t, err, errDisk)
 			named := slices.Contains(checkpointFiles(t, b), baseName(base.Index))
-			if err := l.Sync(); named != (err != nil) {
+			// Nobody knows what a rename that failed has left.
+			if err := l.Sync(); (named || sys.trace[failed-1] == "rename") != (err != nil) {
 				t.Fatalf("operation %d: the base has its name: %v; the next Sync returns %v", failAt, named, err)
 			}
 			_ = l.Close()

@@ -92,7 +92,7 @@ func (l *Log) forgetAll(c *partitions.Checkpoint) (old []id.Index) {
 // replaceLog makes a snapshot that is in place, and of which a durable slot says so, the base of an empty log.
 func replaceLog(sys system, directory string, c *checkpoints, segments []id.Index, index id.Index) error {
 	for i := len(segments) - 1; i >= 0; i-- {
-		if err := os.Remove(filepath.Join(directory, segmentName(segments[i]))); err != nil {
+		if err := sys.remove(filepath.Join(directory, segmentName(segments[i]))); err != nil {
 			return err
 		}
 	}
@@ -129,7 +129,7 @@ func (c *checkpoints) adopt(index id.Index) error {
 	if named {
 		return nil
 	}
-	return os.Rename(filepath.Join(c.directory, snapshotName(index)), filepath.Join(c.directory, baseName(index)))
+	return c.sys.rename(filepath.Join(c.directory, snapshotName(index)), filepath.Join(c.directory, baseName(index)))
 }
 
 // finishInstall does what an interrupted installation left to do. Where its snapshot does not verify, nothing is changed:
@@ -169,7 +169,7 @@ func (o *opening) finishInstall() error {
 // dropSnapshots removes what an installation left that never took effect. It may come back, and is removed again.
 func (o *opening) dropSnapshots() error {
 	for _, index := range indicesOf(o.names, snapshotPrefix) {
-		if err := os.Remove(filepath.Join(o.directory, snapshotName(index))); err != nil {
+		if err := o.sys.remove(filepath.Join(o.directory, snapshotName(index))); err != nil {
 			return err
 		}
 	}

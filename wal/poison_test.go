@@ -176,7 +176,7 @@ func TestMendWritesAgain(t *testing.T) {
 	b.restart()
 	from := len(sys.trace)
 	b.open()
-	want := []string{"write", "fsync", "write", "fsync", "fsync directory", "open"}
+	want := []string{"write", "fsync", "write", "fsync", "rename", "fsync directory", "open"}
 	if got := fmt.Sprint(sys.trace[from:]); got != fmt.Sprint(want) {
 		t.Fatalf("got %s, want %s", got, want)
 	}

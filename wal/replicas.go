@@ -97,7 +97,7 @@ func (d *Directory) build(path string, r id.Replica, birth *partitions.Checkpoin
 	if err := sys.syncDirectory(making); err != nil {
 		return err
 	}
-	return os.Rename(making, path)
+	return sys.rename(making, path)
 }
 
 // check tells why a registered replica cannot be used for a partition.

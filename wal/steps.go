@@ -13,12 +13,13 @@ type Steps interface {
 	Do(s Step, do func() error) error
 }
 
-// Step is one storage step. Creations, renames, removals and cuts are none: each is followed by the fsync that makes it last.
+// Step is one storage step. A creation is none: a write to the new file follows it, or the fsync of its directory. Nor is the
+// removal of what a crash left unfinished.
 type Step struct {
 	Kind StepKind
-	// Path is that of the file; of a directory where the step concerns all segments in it.
+	// Path is that of the file; of a directory where the step concerns all segments in it. Of a rename it is the old one.
 	Path string
-	// Bytes are written at At.
+	// Bytes are written at At, where a cut ends the file.
 	Bytes []byte
 	At    int64
 }
@@ -31,13 +32,16 @@ const (
 	StepWrite         StepKind = iota // to a file
 	StepSync                          // of a file
 	StepSyncDirectory                 // of the names in a directory
+	StepRename                        // of a file, or of a replica's directory
+	StepRemove                        // of a file
+	StepTruncate                      // of a file
 	StepOpenTail                      // opens the segments in a directory for appending
 	StepAppend                        // to the last segment; full ones are fsynced, and others begun
 	StepSyncTail                      // of the last segment
 	StepCloseTail                     // fsyncs the last segment once more; do must be called, or its descriptor stays open
 )
 
-var stepNames = [...]string{"write", "sync", "sync directory", "open tail", "append", "sync tail", "close tail"}
+var stepNames = [...]string{"write", "sync", "sync directory", "rename", "remove", "truncate", "open tail", "append", "sync tail", "close tail"}
 
 // String returns the kind's name.
 func (k StepKind) String() string { return stepNames[k] }
@@ -55,6 +59,18 @@ func (s stepwise) syncFile(f *os.File) error {
 
 func (s stepwise) syncDirectory(path string) error {
 	return s.steps.Do(Step{Kind: StepSyncDirectory, Path: path}, func() error { return disk{}.syncDirectory(path) })
+}
+
+func (s stepwise) rename(from, to string) error {
+	return s.steps.Do(Step{Kind: StepRename, Path: from}, func() error { return disk{}.rename(from, to) })
+}
+
+func (s stepwise) remove(path string) error {
+	return s.steps.Do(Step{Kind: StepRemove, Path: path}, func() error { return disk{}.remove(path) })
+}
+
+func (s stepwise) truncate(f *os.File, size int64) error {
+	return s.steps.Do(Step{Kind: StepTruncate, Path: f.Name(), At: size}, func() error { return disk{}.truncate(f, size) })
 }
 
 func (s stepwise) openTail(directory string, segmentBytes int) (tail, error) {

@@ -39,7 +39,8 @@ func TestStepsSeeEveryWriteAndSync(t *testing.T) {
 	want := []string{
 		"sync directory  0", "open tail  0",
 		"append  0", "sync tail  0", "write /hardstate 64", "sync /hardstate 0", "write /hardstate 64",
-		"write /checkpoint-00000000000000000002.new 115", "sync /checkpoint-00000000000000000002.new 0", "sync directory  0",
+		"write /checkpoint-00000000000000000002.new 115", "sync /checkpoint-00000000000000000002.new 0",
+		"rename /checkpoint-00000000000000000002.new 0", "sync directory  0",
 		"close tail  0",
 	}
 	if diff := cmp.Diff(want, r.taken); diff != "" {

@@ -22,6 +22,9 @@ type system interface {
 	syncFile(f *os.File) error
 	// syncDirectory makes creations, renames and removals within a directory durable.
 	syncDirectory(path string) error
+	rename(from, to string) error
+	remove(path string) error
+	truncate(f *os.File, size int64) error
 	// openTail opens the segments in a directory for appending.
 	openTail(directory string, segmentBytes int) (tail, error)
 }
@@ -59,6 +62,12 @@ func (disk) syncDirectory(path string) error {
 	return nil
 }
 
+func (disk) rename(from, to string) error { return os.Rename(from, to) }
+
+func (disk) remove(path string) error { return os.Remove(path) }
+
+func (disk) truncate(f *os.File, size int64) error { return f.Truncate(size) }
+
 func (disk) openTail(directory string, segmentBytes int) (tail, error) {
 	return tidwall.Open(directory, &tidwall.Options{
 		NoSync: true, AllowEmpty: true, SegmentSize: segmentBytes, SegmentCacheSize: 1, DirPerms: 0o750, FilePerms: 0o640,
@@ -78,7 +87,7 @@ func replaceFile(sys system, path string, b []byte) error {
 		_ = os.Remove(path + newSuffix) // what stays is removed by the next opening
 		return fmt.Errorf("%w: %w", errUnnamed, full(err))
 	}
-	if err := os.Rename(path+newSuffix, path); err != nil {
+	if err := sys.rename(path+newSuffix, path); err != nil {
 		return err
 	}
 	return sys.syncDirectory(filepath.Dir(path))
@@ -119,7 +128,7 @@ func writeNewFile(sys system, path string, b []byte) error {
 // be there without those before it.
 func removeSegments(sys system, directory string, firsts []id.Index) error {
 	for i := len(firsts) - 1; i >= 0; i-- {
-		if err := os.Remove(filepath.Join(directory, segmentName(firsts[i]))); err != nil {
+		if err := sys.remove(filepath.Join(directory, segmentName(firsts[i]))); err != nil {
 			return err
 		}
 		if err := sys.syncDirectory(directory); err != nil {
@@ -136,7 +145,7 @@ func truncateFile(sys system, path string, size int64) error {
 		return err
 	}
 	defer f.Close()
-	if err := f.Truncate(size); err != nil {
+	if err := sys.truncate(f, size); err != nil {
 		return err
 	}
 	return sys.syncFile(f)
