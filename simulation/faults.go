@@ -54,9 +54,9 @@ const (
 	FaultCutLeader
 	FaultCutBridge
 	FaultCutOneWay
-	FaultOversleep
 	FaultBlackout
 	FaultRolling
+	FaultOversleep
 	FaultLateView
 	FaultStaleView
 	FaultFalseDeath
@@ -113,9 +113,9 @@ var faultTable = [faultKinds]struct{ name, meaning string }{
 	FaultCutLeader:       {"cut-leader", "a broker that leads reaches nobody"},
 	FaultCutBridge:       {"cut-bridge", "two sides reach each other over one broker only"},
 	FaultCutOneWay:       {"cut-one-way", "one side is heard and hears nothing"},
-	FaultOversleep:       {"oversleep", "a broker that leads stands still until another leads, and goes on"},
 	FaultBlackout:        {"blackout", "all brokers lose their power at once"},
 	FaultRolling:         {"rolling-restart", "all brokers are restarted in order, one after the other"},
+	FaultOversleep:       {"oversleep", "a broker that leads stands still until another leads, and goes on"},
 	FaultLateView:        {"late-view", "a broker learns late who came or went"},
 	FaultStaleView:       {"stale-view", "a broker's view stands still"},
 	FaultFalseDeath:      {"false-death", "a broker believes that a living one is dead"},
