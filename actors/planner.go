@@ -46,7 +46,7 @@ func (p planner) plan(o *outlook) []intent {
 	if free <= 0 {
 		return nil
 	}
-	moves := p.rearrange(o)
+	moves, _ := p.rearrange(o)
 	return moves[:min(len(moves), free)]
 }
 
@@ -108,8 +108,8 @@ func partitionsOf(s *catalog.State) []id.Partition {
 }
 
 // rearrange compares where replicas are with where they belong, and returns what differs: first what must move, because its
-// broker is gone or drains, then what is to grow, then, while everybody is here, what balance asks for.
-func (p planner) rearrange(o *outlook) []intent {
+// broker is gone or drains, then what is to grow, then what balance asks for. The last is held back while somebody is away.
+func (p planner) rearrange(o *outlook) (moves, held []intent) {
 	dead := p.dead(o)
 	sites := o.sites(func(n id.Node) bool { return !slices.Contains(dead, n) })
 	present := o.sites(o.here)
@@ -138,11 +138,17 @@ func (p planner) rearrange(o *outlook) []intent {
 			must = append(must, intent{command, fmt.Sprintf("%v moves away from broker %v", to.Partition, leaves)})
 		case len(to.Nodes) != len(from):
 			grow = append(grow, intent{command, fmt.Sprintf("%v goes from %d to %d replicas", to.Partition, len(from), len(to.Nodes))})
-		case len(present) == len(sites):
+		case slices.ContainsFunc(from, func(n id.Node) bool { return !o.here(n) }): // it needs all that are here
+		case slices.Equal(slices.Sorted(slices.Values(to.Nodes)), slices.Sorted(slices.Values(from))):
+			balance = append(balance, intent{command, fmt.Sprintf("%v is to be led by broker %v, for balance", to.Partition, to.Nodes[0])})
+		default:
 			balance = append(balance, intent{command, fmt.Sprintf("%v moves for balance", to.Partition)})
 		}
 	}
-	return slices.Concat(must, grow, balance)
+	if len(present) < len(sites) {
+		return slices.Concat(must, grow), balance
+	}
+	return slices.Concat(must, grow, balance), nil
 }
 
 // reachable tells whether everybody who is to get a replica is here.

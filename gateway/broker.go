@@ -35,6 +35,8 @@ type Broker interface {
 	// Drain empties a broker, or fills it again; Dismiss has it leave for ever. What moves does so after the completion.
 	Drain(c catalog.Drain, done func(error))
 	Dismiss(c catalog.Dismiss, done func(error))
+	// Plan tells what is to move, and does nothing.
+	Plan(done func(partitions.MovePlan, error))
 	InitProducer(done func(id.Producer, int16, error))
 
 	// Leader tells which node leads a partition and in which term, as far as this broker has heard; 0 and 0 if it has not. The

@@ -174,6 +174,18 @@ func (b *fakeBroker) Assign(c catalog.Assign, done func(*catalog.Topic, error)) 
 	b.complete(func() { done(r.Topic, r.Err) })
 }
 
+// Plan holds back that the first topic's first partition moves.
+func (b *fakeBroker) Plan(done func(partitions.MovePlan, error)) {
+	b.mu.Lock()
+	p := partitions.MovePlan{Away: []id.Node{0xb2}, Held: []partitions.Move{
+		{Partition: id.Partition{Topic: 16}, Assigned: 3, From: []id.Node{testNode}, To: []id.Node{0xb2}, Why: "balance"},
+		{Partition: id.Partition{Topic: 99}, Why: "deleted meanwhile"},
+	}}
+	err := b.failAll
+	b.mu.Unlock()
+	b.complete(func() { done(p, err) })
+}
+
 // Compare finds all replicas equal.
 func (b *fakeBroker) Compare(p id.Partition, q partitions.Compare, done func(partitions.Comparison)) {
 	b.mu.Lock()

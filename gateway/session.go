@@ -199,6 +199,8 @@ func (s *Session) carryOut(c call, request protocol.Message, seen sight) {
 		s.drainNode(c, r)
 	case *protocol.DismissNodeRequest:
 		s.dismissNode(c, r)
+	case *protocol.PlanMovesRequest:
+		s.planMoves(c)
 	case *protocol.InitProducerRequest:
 		s.initProducer(c)
 	case *protocol.ProduceRequest:
@@ -219,6 +221,8 @@ func (s *Session) answerSize(request protocol.Message, state *catalog.State) int
 	switch r := request.(type) {
 	case *protocol.MetadataRequest:
 		return s.metadataBytes(r, state)
+	case *protocol.PlanMovesRequest:
+		return planBytes(state)
 	case *protocol.DescribeTopicRequest:
 		if t := state.Topic(id.Topic(r.Topic)); t != nil {
 			return describedBytes(t)

@@ -10,6 +10,22 @@ type ClusterView struct {
 	Nodes   []NodeView // ordered by node
 }
 
+// MovePlan is what is to move in a cluster, as one broker sees it.
+type MovePlan struct {
+	Moving []Move // under way: From is where the partition was, as far as that can be told
+	Next   []Move // what the cluster does by itself, in this order
+	Held   []Move // for balance, while somebody else is away who may come back: an operator may order it
+	Away   []id.Node
+}
+
+// Move is a partition's way from some brokers to others, the preferred leader first.
+type Move struct {
+	Partition id.Partition
+	Assigned  id.Offset // the version of the assignment that it starts from or, under way, that it follows
+	From, To  []id.Node
+	Why       string // for people
+}
+
 // NodeView is one broker of a cluster.
 type NodeView struct {
 	Node    id.Node

@@ -15,7 +15,7 @@ import (
 
 func clusterCommand(s *session) *cobra.Command {
 	return noun("cluster", "Look at the cluster, move partitions, empty brokers", clusterStatusCommand(s), clusterNodesCommand(s),
-		clusterPartitionsCommand(s), clusterVerifyCommand(s), clusterAssignCommand(s), clusterTransferCommand(s),
+		clusterPartitionsCommand(s), clusterVerifyCommand(s), clusterAssignCommand(s), clusterTransferCommand(s), clusterRebalanceCommand(s),
 		clusterDrainCommand(s), clusterDecommissionCommand(s), clusterRecoverCommand(s), clusterAdoptCommand(s))
 }
 

@@ -82,6 +82,15 @@ func (c *Client) RecoverPartition(ctx context.Context, r *protocol.RecoverPartit
 	return &answer.Recovery, nil
 }
 
+// PlanMoves tells what moves in the cluster, what will, and what is held back, as one broker sees it.
+func (c *Client) PlanMoves(ctx context.Context) (*protocol.PlanMovesResponse, error) {
+	answer := new(protocol.PlanMovesResponse)
+	if err := c.cluster.persist(ctx, "plan moves", &protocol.PlanMovesRequest{}, answer, askAgain); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
 // CompareReplicas has a piece of a partition's replicas compared, from an entry on; end is 0 at first, and then what the answer
 // told. Each broker reads a few MiB for it. The answer tells where to go on, until Through is End or a replica differs.
 func (c *Client) CompareReplicas(ctx context.Context, topic string, partition int32, from, end id.Index) (*protocol.CompareReplicasResponse, error) {

@@ -13,6 +13,7 @@ const (
 	APIDescribeCluster  API = 4
 	APIDrainNode        API = 5
 	APIDismissNode      API = 6
+	APIPlanMoves        API = 7
 	APICreateTopic      API = 10
 	APIDeleteTopic      API = 11
 	APIDescribeTopic    API = 12
@@ -41,6 +42,7 @@ var apis = []struct {
 	{APIDescribeCluster, "DescribeCluster", 3, func() Message { return new(DescribeClusterRequest) }, func() Message { return new(DescribeClusterResponse) }},
 	{APIDrainNode, "DrainNode", 1, func() Message { return new(DrainNodeRequest) }, func() Message { return new(DrainNodeResponse) }},
 	{APIDismissNode, "DismissNode", 1, func() Message { return new(DismissNodeRequest) }, func() Message { return new(DismissNodeResponse) }},
+	{APIPlanMoves, "PlanMoves", 1, func() Message { return new(PlanMovesRequest) }, func() Message { return new(PlanMovesResponse) }},
 	{APICreateTopic, "CreateTopic", 2, func() Message { return new(CreateTopicRequest) }, func() Message { return new(CreateTopicResponse) }},
 	{APIDeleteTopic, "DeleteTopic", 1, func() Message { return new(DeleteTopicRequest) }, func() Message { return new(DeleteTopicResponse) }},
 	{APIDescribeTopic, "DescribeTopic", 3, func() Message { return new(DescribeTopicRequest) }, func() Message { return new(DescribeTopicResponse) }},
