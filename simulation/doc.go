@@ -22,8 +22,10 @@
 //
 // Between several brokers lies a network that keeps the promise of actors.Peers and no other (network.go, cuts.go), and gossip
 // that errs. An atlas bounds damage to fewer replicas than a quorum, so that it excuses nothing; a ledger remembers, across
-// lives and wiped disks, who led, voted and held what, and compares each step with it. When all is healed, some brokers stay
-// away for ever: the rest must take writes, and hold everything that was acknowledged.
+// lives and wiped disks, who led, voted and held what, and compares each step with it. Just after another has come to lead, a
+// client asks every broker what it knows (surveyor.go), and no broker may show what a leader told whose successor it has heard of
+// (witness.go). When all is healed, some brokers stay away for ever: the rest must take writes, and hold everything that was
+// acknowledged.
 //
 // Start reading at run.go (what a run is), then broker.go and cluster.go (what is replaced), scheduler.go (how order is drawn),
 // disk.go and volume.go (what a crash loses; real_disk.go and mirror.go the same for real files), plan.go (what goes wrong),
