@@ -44,15 +44,17 @@ func (t *tail) push(e Entry, raft *pb.Entry) {
 		panic(&InvariantError{"the tail grows by consecutive entries", e.Index, want})
 	}
 	item := tailItem{raft: raft, base: t.next, next: t.next}
-	if e.Type == EntryBatch {
+	switch e.Type {
+	case EntryBatch:
 		h, err := batch.ParseHeader(e.Payload)
 		if err != nil {
 			panic(&InvariantError{fmt.Sprintf("entry %d holds a whole batch", e.Index), err, nil})
 		}
 		item.payload, item.base, item.next = e.Payload, h.BaseOffset, h.NextOffset()
-	}
-	if g, err := ParseGap(e.Payload); e.Type == EntryGap && err == nil {
-		item.base, item.next = g.First, g.Next
+	case EntryGap:
+		if g, err := ParseGap(e.Payload); err == nil {
+			item.base, item.next = g.First, g.Next
+		}
 	}
 	t.items = append(t.items, item)
 	t.bytes += len(item.payload)
