@@ -34,16 +34,13 @@ func (h *herald) beat() {
 	}
 	h.beats++
 	whole := h.beats%h.limits.LeadersEvery == 0
-	var all, changed []led
+	var changed []led
 	order := h.board.view.Load().order
 	if len(h.told) > len(order) {
 		clear(h.told) // partitions have left: what the others are told once more does no harm
 	}
 	for _, a := range order {
 		term := id.Term(a.leads.Load())
-		if term != 0 {
-			all = append(all, led{a.partition, term})
-		}
 		if h.told[a.partition] != term {
 			h.told[a.partition] = term
 			if term != 0 {
@@ -60,7 +57,7 @@ func (h *herald) beat() {
 		case p.fresh.Swap(false) || whole || !h.met[m.Node]:
 			h.met[m.Node] = true
 			p.post(sealed(healthFrame(h.problems)))
-			h.tell(p, all)
+			h.tell(p, leading(order))
 		default:
 			if worse {
 				p.post(sealed(healthFrame(h.problems)))
@@ -68,6 +65,17 @@ func (h *herald) beat() {
 			h.tell(p, changed)
 		}
 	}
+}
+
+// leading lists what this broker leads.
+func leading(order []*address) []led {
+	var all []led
+	for _, a := range order {
+		if term := id.Term(a.leads.Load()); term != 0 {
+			all = append(all, led{a.partition, term})
+		}
+	}
+	return all
 }
 
 // look sees what is wrong, and tells whether it is something else than before.

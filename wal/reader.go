@@ -378,6 +378,8 @@ type cursor struct {
 	want int   // bytes to read at once; never negative
 	// short is set when the file ends before size: what is missing does not verify.
 	short error
+	// shared is what fill reads into, where whoever walks keeps nothing of a frame beyond the next one; nil: memory of its own.
+	shared *[]byte
 }
 
 // open begins at a place where an entry begins, and will read want bytes at once and what the sparse index may be off by.
@@ -443,7 +445,7 @@ func (c *cursor) need() int {
 // fill reads at least n bytes from the next entry on, or up to the end of the segment.
 func (c *cursor) fill(n int) error {
 	c.base += int64(c.at)
-	b := make([]byte, min(int64(n), c.size-c.base))
+	b := c.memory(int(min(int64(n), c.size-c.base)))
 	read, err := c.file.ReadAt(b, c.base)
 	if err != nil && err != io.EOF {
 		return err
@@ -454,4 +456,15 @@ func (c *cursor) fill(n int) error {
 	}
 	c.walker = walk(c.owner, b[:read], c.expect)
 	return nil
+}
+
+// memory returns n bytes to read into.
+func (c *cursor) memory(n int) []byte {
+	if c.shared == nil {
+		return make([]byte, n)
+	}
+	if cap(*c.shared) < n {
+		*c.shared = make([]byte, n)
+	}
+	return (*c.shared)[:n]
 }

@@ -2,8 +2,8 @@ package main
 
 import "testing"
 
-// Memory is given back once after each busy time, when it is over for good.
-func TestMemoryIsGivenBackOnce(t *testing.T) {
+// Memory is given back twice after each busy time, when it is over for good.
+func TestMemoryIsGivenBack(t *testing.T) {
 	var m memory
 	var allocated uint64
 	for i, step := range []struct {
@@ -11,9 +11,11 @@ func TestMemoryIsGivenBackOnce(t *testing.T) {
 		want bool
 	}{
 		{1 << 20, false}, {1, false}, {1, false}, {1, false}, {1, false}, // an idle start is not worth it
-		{100 << 20, false}, {100 << 20, false}, {1, false}, {1, false}, {1, false}, {1, true}, {1, false}, {1, false}, {1, false},
-		{9 << 20, false}, {1, false}, {1, false}, {1, false}, {1, false}, // too little
-		{60 << 20, false}, {1, false}, {1, false}, {9 << 20, false}, {1, false}, {1, false}, {1, false}, {1, true},
+		{200 << 20, false}, {200 << 20, false}, {1, false}, {30 << 20, false}, {1, false}, {1, true}, {1, false}, {1, false}, {1, false},
+		{1, true}, {1, false}, {1, false}, {1, false}, {1, false},
+		{65 << 20, false}, {1, false}, {1, false}, {1, false}, {1, false}, // too little
+		{250 << 20, false}, {1, false}, {1, false}, {65 << 20, false}, {1, false}, {1, false}, {1, false}, {1, true},
+		{65 << 20, false}, {1, false}, {1, false}, {1, false}, {1, false}, {1, false}, {1, false}, {1, false}, {1, false}, // not again
 	} {
 		allocated += step.more
 		if got := m.look(allocated); got != step.want {
