@@ -24,13 +24,13 @@ var plantedInReplicas = []bug{
 		nodes:   "3",
 	},
 	{
-		name: "a commit index beyond the log",
+		name: "a commit index is stored one too high",
 		changes: []change{
 			{"simulation/twin_open.go", "state.Commit = min(last, max(state.Commit, index))", "state.Commit = max(state.Commit, index)"},
-			{"simulation/twin.go", "	s := t.slot()\n	s.HardState.Commit = min(s.HardState.Commit, t.durable)", "	s := t.slot()"},
-			{"simulation/twin.go", "		s.HardState.Commit = min(s.HardState.Commit, t.durable)\n", ""},
+			{"simulation/twin.go", "return wal.Slot{Replica: t.owner, HardState: t.state,",
+				"return wal.Slot{Replica: t.owner, HardState: partitions.HardState{Term: t.state.Term, Vote: t.state.Vote, Commit: t.state.Commit + 1},"},
 		},
-		found: []string{"commit-beyond-log"},
+		found: []string{"commit-beyond-log", "false-damage"},
 		nodes: "3",
 	},
 	{
@@ -44,7 +44,7 @@ var plantedInReplicas = []bug{
 	},
 	{
 		name: "a replica that has forgotten begins again under its id",
-		changes: []change{{"simulation/disk.go", "	harm := d.world.atlas.harmed[r]\n	if err != nil {", `	if err == nil && t.recovered.Damage != nil && t.recovered.Damage.Kind == partitions.DamageAmnesia {
+		changes: []change{{"simulation/disk.go", "	if err != nil {\n		if errors.Is(err, partitions.ErrDamaged) {\n			d.world.damaged", `	if err == nil && t.recovered.Damage != nil && t.recovered.Damage.Kind == partitions.DamageAmnesia {
 		for _, name := range d.device.volume.List(t.directory) {
 			_ = d.device.unlink(t.file(name))
 		}
@@ -53,8 +53,9 @@ var plantedInReplicas = []bug{
 			err = t.open(&knowledge{})
 		}
 	}
-	harm := d.world.atlas.harmed[r]
-	if err != nil {`}},
+	if err != nil {
+		if errors.Is(err, partitions.ErrDamaged) {
+			d.world.damaged`}},
 		found: []string{"term-forgotten"},
 		nodes: "3",
 	},
