@@ -21,10 +21,13 @@ type acquaintances struct {
 	met map[id.Node]Identity
 }
 
-// admit checks what a peer says of itself, and remembers it. It returns errCluster, errEpoch or errTwin.
+// admit checks what a peer says of itself, and remembers it. It returns errCluster, errEpoch, errTwin or errMet.
 func (a *acquaintances) admit(i Identity) error {
 	if i.Cluster != a.self.Cluster {
 		return fmt.Errorf("node %v belongs to cluster %v, this broker to %v: %w", i.Node, i.Cluster, a.self.Cluster, errCluster)
+	}
+	if i == a.self { // it still looks for an earlier broker at an address that is its own by now
+		return fmt.Errorf("it is this broker itself: %w", errMet)
 	}
 	if i.Node == a.self.Node {
 		return fmt.Errorf("it calls itself node %v, which is this broker: %w", i.Node, errTwin)

@@ -104,6 +104,8 @@ func TestAcquaintances(t *testing.T) {
 		{Identity{1, 2, 5, 10, 7}, errTwin},
 		{Identity{2, 2, 7, 10, 7}, errCluster},
 		{Identity{1, 1, 2, 0, 7}, errTwin},
+		{Identity{1, 1, 1, 9, 7}, errTwin},
+		{Identity{1, 1, 1, 0, 7}, errMet}, // itself
 		{Identity{1, 3, 1, 0, 7}, nil},
 		{Identity{1, 2, 6, 12, 7}, nil},
 		{Identity{1, 2, 7, 13, 6}, errEpoch},
