@@ -340,8 +340,9 @@ func TestStaleLeaderHere(t *testing.T) {
 	_, term := leaderOf(far, p)
 	far.node.stage.leaders.learn(p, term+1, 0)
 	giveUp()
+	beyond := far.fetch(p, 99) // its successor may have it
 	c.pass(time.Second)
-	for _, err := range []error{ended.only(t).Err, givenUp.only(t).Err, listed.only(t).Err} {
+	for _, err := range []error{ended.only(t).Err, givenUp.only(t).Err, listed.only(t).Err, beyond.Err} {
 		if !errors.Is(err, partitions.ErrStaleLeader) {
 			t.Errorf("answered with %v", err)
 		}

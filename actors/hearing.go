@@ -43,10 +43,11 @@ func (r *route) listed(a partitions.OffsetAnswer) partitions.OffsetAnswer {
 	return a
 }
 
-// stale returns what a reader is told instead of an answer that an earlier leader gave; nil for any other answer, and for one
-// that carries an error of its own.
+// stale returns what a reader is told instead of an answer that an earlier leader gave; nil for any other answer. An error is
+// one only where it tells what the log holds.
 func (r *route) stale(term id.Term, err error) error {
-	if seen := id.Term(r.seen.Load()); err == nil && term < seen {
+	tells := err == nil || term != 0 && errors.Is(err, partitions.ErrOffsetOutOfRange)
+	if seen := id.Term(r.seen.Load()); tells && term < seen {
 		return fmt.Errorf("%v: the answer is of term %d, and term %d has begun: %w", r.partition, term, seen, partitions.ErrStaleLeader)
 	}
 	return nil

@@ -316,6 +316,9 @@ func (p *fetchPart) take(s *Session, a partitions.FetchAnswer) (brought int) {
 	} else if err != nil {
 		if p.bytes == 0 {
 			p.answer.Err = s.readRefusal(subjectPartition(p.answer.Topic, p.answer.Partition), err)
+			if errors.Is(err, partitions.ErrOffsetOutOfRange) { // by what a leader knows, which may have been deposed
+				p.answer.LogStart, p.answer.HighWatermark, p.answer.Term = a.LogStart, a.HighWatermark, a.Term
+			}
 		}
 		return 0
 	}

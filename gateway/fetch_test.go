@@ -179,8 +179,8 @@ func TestFetchDoesNotWaitWithErrors(t *testing.T) {
 		if codeOf(got[1].Err) != w.code || got[0].Err != nil {
 			t.Errorf("%s: got %v and %v", w.name, got[1].Err, got[0].Err)
 		}
-		if e := got[1].Err; w.code == protocol.CodeOffsetOutOfRange && (e.Details != protocol.Details{Asked: 9, LogEnd: 4}) {
-			t.Errorf("details %+v", e.Details)
+		if e := got[1]; w.code == protocol.CodeOffsetOutOfRange && (e.Err.Details != protocol.Details{Asked: 9, LogEnd: 4} || e.Term == 0 || e.HighWatermark != 4) {
+			t.Errorf("%+v, details %+v", e, e.Err.Details)
 		}
 	}
 	n := c.send(fetchOf("a", 1000, 1))

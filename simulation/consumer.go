@@ -112,6 +112,10 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 	w := c.world
 	damaged := answer.Err != nil && errors.Is(answer.Err, protocol.CodeDamaged)
 	p.damaged = damaged && w.atlas.sole(p.partition()) != nil
+	if answer.Term < p.term && (answer.Err == nil || answer.Term != 0) {
+		w.marks.count(MarkStaleAnswer)
+		return
+	}
 	if answer.Err != nil {
 		w.refused(p.partition(), p.topic, answer.Err)
 		c.client.moveOn()
@@ -121,7 +125,7 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 			w.marks.count(MarkTrimmedAway)
 			w.polled(&Poll{
 				Weak: w.several(), Client: c.number, Partition: p.partition(), Invoked: invoked, Completed: w.scheduler.Now(),
-				Offset: start, LogStart: start, HighWatermark: answer.Err.Details.LogEnd,
+				Offset: start, LogStart: start, HighWatermark: answer.Err.Details.LogEnd, Term: answer.Term,
 			})
 			p.next = max(p.next, start)
 		case w.unsettled():
@@ -135,10 +139,6 @@ func (c *Consumer) take(p *position, from id.Offset, invoked time.Duration, answ
 		if !damaged {
 			return
 		}
-	}
-	if answer.Term < p.term {
-		w.marks.count(MarkStaleAnswer)
-		return
 	}
 	p.term = answer.Term
 	poll := &Poll{

@@ -137,11 +137,11 @@ func fallenIn(invariant, how string, p id.Partition, answers []told) *Violation 
 }
 
 // fallenFor is fallen for each client's weak answers among themselves: it accepts none of an earlier term than it has seen, and
-// what it accepts never goes back.
+// what it accepts never goes back. What a refused expectation tells of the end is of no term, and of what is not committed.
 func fallenFor(invariant, how string, p id.Partition, asked []told) *Violation {
 	floor := map[int]told{}
 	for _, q := range asked {
-		if !q.weak {
+		if !q.weak || q.completed == never {
 			continue
 		}
 		if f, ok := floor[q.client]; ok && f.completed < q.invoked && q.at < f.at {

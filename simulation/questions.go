@@ -89,6 +89,9 @@ func (c *Consumer) offsets(p *position, at protocol.OffsetAt, since id.Timestamp
 			c.client.moveOn()
 			return
 		}
+		if at != protocol.OffsetLatest && answer.Term < p.term {
+			return // it was deposed: clients discard that, unless a majority has confirmed it
+		}
 		p.term = max(p.term, answer.Term)
 		found(invoked, answer)
 	})

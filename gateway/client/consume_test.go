@@ -168,6 +168,36 @@ func TestOffsetOutOfRange(t *testing.T) {
 	})
 }
 
+// Nor is a deposed leader believed that has less than was read already: its successor has the rest.
+func TestOutOfRangeOfALowerTermIsDiscarded(t *testing.T) {
+	story(t, func(t *testing.T) {
+		b := newFakeBroker("t", 1)
+		p := &b.topics["t"].partitions[0]
+		p.term = 7
+		b.fill(t, 0, 10, 10)
+		c := b.client(t)
+		if err := c.Consume(t.Context(), "t", FromStart()); err != nil {
+			t.Fatal(err)
+		}
+		read(t, c, 10)
+		b.mu.Lock()
+		p.term, p.next = 6, 5
+		close(b.changed)
+		b.changed = make(chan struct{})
+		b.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := c.Poll(ctx).Err(); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("told by the leader of term 6 after term 7: %v", err)
+		}
+		b.mu.Lock()
+		p.term, p.next = 8, 10
+		b.mu.Unlock()
+		b.fill(t, 0, 3, 3)
+		read(t, c, 3)
+	})
+}
+
 // A deposed leader's answer may lack what a newer one has shown: it is dropped.
 func TestLowerTermIsDiscarded(t *testing.T) {
 	story(t, func(t *testing.T) {

@@ -123,7 +123,7 @@ const mostDecompressed = 64 << 20
 // take adds what a fetch brought. It returns whether Poll has something new, and whether a better route should be looked
 // for.
 func (r *reading) take(p *protocol.FetchedPartition, h harvest, now time.Time) (news, reroute bool) {
-	if p.Err == nil && p.Term < r.term {
+	if p.Term < r.term && (p.Err == nil || p.Term != 0) {
 		r.postpone(now, nil)
 		return false, true
 	}
