@@ -158,6 +158,21 @@ func TestSuccessorThatDiesIsMissed(t *testing.T) {
 	a.await("node 2 once more", func(v *View) bool { m, _ := v.Member(2); return m.Alive && m.Gossip == again.Gossip() })
 }
 
+// TestSuccessorIsMissedWhereAnotherBrokerTakesItsAddress: its disk is lost, and it comes back under another id.
+func TestSuccessorIsMissedWhereAnotherBrokerTakesItsAddress(t *testing.T) {
+	slow := quick
+	slow.Suspicion = 10
+	a := open(t, Options{Self: Member{Node: 1, Cluster: ours}, Pace: slow})
+	b := member(t, 2, a)
+	a.awaitAlive(1, 2)
+	b.Close()
+	moved := open(t, Options{Self: Member{Node: 2, Incarnation: 2, Cluster: ours}, Seeds: addresses([]*broker{a})})
+	a.await("node 2 at its new address", func(v *View) bool { m, _ := v.Member(2); return m.Incarnation == 2 })
+	moved.Close()
+	open(t, Options{Self: Member{Node: 3, Cluster: ours}, Bind: moved.Gossip(), Seeds: addresses([]*broker{a})})
+	a.awaitAlive(1, 3)
+}
+
 func TestNewcomerAdoptsTheClusterItMeets(t *testing.T) {
 	a := member(t, 1)
 	fails := errors.New("disk")

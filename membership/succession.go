@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -105,6 +106,16 @@ func (c *Cluster) unreached(address string) {
 		if s.ended && !s.stale && s.later.Gossip == address {
 			delete(c.successions, node)
 			signal(c.look)
+		}
+	}
+}
+
+// displaced takes successors back at whose address another broker lives by now, as one whose disk was lost comes back under
+// another id: whoever tries to join the successor there succeeds. The caller holds mu.
+func (c *Cluster) displaced(kept []Member) {
+	for node, s := range c.successions { // any order: each is judged alone
+		if s.ended && slices.ContainsFunc(kept, func(m Member) bool { return m.Alive && m.Node != node && m.Gossip == s.later.Gossip }) {
+			delete(c.successions, node)
 		}
 	}
 }

@@ -88,7 +88,11 @@ func (c *Cluster) everyone() []Member {
 		}
 		m.Alive = alive[s.Name]
 		m.Left = !m.Alive && s.Status == serf.StatusLeft
-		all = append(all, c.successor(m))
+		all = append(all, m)
+	}
+	c.displaced(all)
+	for i, m := range all {
+		all[i] = c.successor(m)
 	}
 	return all
 }
