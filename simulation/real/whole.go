@@ -169,7 +169,7 @@ func (r *run) replace(ctx context.Context) error {
 		select {
 		case <-time.After(500 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("after %v the new broker is %w: %s; %w", settlePatience, errNotWhole, missing, errors.Join(errs...))
+			return errors.Join(fmt.Errorf("after %v the new broker is %w: %s", settlePatience, errNotWhole, missing), errors.Join(errs...))
 		}
 	}
 }
