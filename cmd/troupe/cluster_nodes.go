@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (s *session) showNodes(cluster *protocol.DescribeClusterResponse) error {
 		if n.Alive {
 			seen = "alive"
 		}
-		rows = append(rows, []string{n.Node, n.Gateway, orNothing(n.Rack), orNothing(n.State), seen, n.heard(), fmt.Sprint(n.Replicas), fmt.Sprint(n.Leaders), n.Version})
+		rows = append(rows, []string{n.Node, n.Gateway, cmp.Or(n.Rack, "-"), cmp.Or(n.State, "-"), seen, n.heard(), fmt.Sprint(n.Replicas), fmt.Sprint(n.Leaders), n.Version})
 	}
 	return s.table([]string{"BROKER", "GATEWAY", "RACK", "STATE", "SEEN", "HEARD", "REPLICAS", "LEADERS", "VERSION"}, rows)
 }

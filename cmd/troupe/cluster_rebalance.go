@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -117,7 +118,7 @@ func shortened(nodes []string, short map[string]string) string {
 	for _, n := range nodes {
 		words = append(words, short[n])
 	}
-	return orNothing(strings.Join(words, " "))
+	return cmp.Or(strings.Join(words, " "), "-")
 }
 
 // rebalancing orders what is held back, and watches everything that moves.
