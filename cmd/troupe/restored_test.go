@@ -10,6 +10,7 @@ import (
 
 	"troupe/gateway/client"
 	"troupe/gateway/protocol"
+	"troupe/partitions/catalog"
 )
 
 // TestOlderDirectoryInPlace puts an older copy of a broker's data directory in its place while everybody is down. Alone it cannot
@@ -22,9 +23,12 @@ func TestOlderDirectoryInPlace(t *testing.T) {
 	members := cluster(t, 3)
 	keeps, restored, behind := members[0], members[1], members[2]
 	must(t, "", "topic", "create", "acked", "--partitions", "1", "--replicas", "3", "--broker", keeps.Gateway)
-	awaitTopic(t, keeps.Gateway, "acked", "on all three", func(p *protocol.DescribedPartition) bool {
-		return p.Ready && p.Settled && len(p.Members) == 3
-	})
+	// The catalog, too: a copy without a replica of it would not be ready alone.
+	for _, topic := range []string{"acked", string(catalog.Name)} {
+		awaitTopic(t, keeps.Gateway, topic, "on all three", func(p *protocol.DescribedPartition) bool {
+			return p.Ready && p.Settled && len(p.Members) == 3
+		})
+	}
 	writeNumbered(t, keeps.Gateway, 0, 100)
 	data, copied := filepath.Join(restored.directory, "data"), filepath.Join(t.TempDir(), "copied")
 	if err := restored.drain(); err != nil {
