@@ -173,7 +173,8 @@ func (d *realDevice) lastSegment(directory string) *tailEnd {
 		}
 	}
 	tail := &tailEnd{path: filepath.Join(directory, last), inode: p.names[last]}
-	for now := tail.read(0); tail.settled < int64(min(len(now), len(tail.file.synced))) && now[tail.settled] == tail.file.synced[tail.settled]; {
+	written, synced := tail.read(0), tail.file.synced
+	for end := int64(min(len(written), len(synced))); tail.settled < end && written[tail.settled] == synced[tail.settled]; {
 		tail.settled++
 	}
 	return tail
